@@ -1,0 +1,26 @@
+# `make demo` and `make test` set up everything they need in .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: demo test clean
+
+demo: .venv/agents.stamp
+	$(BIN)/copyright-gym demo
+
+test: .venv/all.stamp
+	$(BIN)/python -m pytest
+
+# The stamps save a reinstall while pyproject.toml is unchanged.
+.venv/agents.stamp: pyproject.toml | .venv
+	$(BIN)/python -m pip install --editable '.[agents]'
+	touch $@
+
+.venv/all.stamp: pyproject.toml | .venv
+	$(BIN)/python -m pip install --editable '.[all,dev]'
+	touch $@
+
+.venv:
+	$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv build runs *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Policies that learn: training, loading and the trained weights that ship with the package."""

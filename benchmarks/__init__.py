@@ -1,0 +1,1 @@
+"""Benchmarks: run policies on common seeds and compare them."""

@@ -1,0 +1,1 @@
+"""Reinforcement learning environments for copyright budget allocation in generative art."""
