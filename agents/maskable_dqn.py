@@ -1,0 +1,259 @@
+"""A deep Q-network that never takes, and never bootstraps from, an illegal action.
+
+Stable-Baselines3 has no masked DQN. `MaskableDQN` adds the mask in the three places where an
+action is chosen: the random action of epsilon-greedy exploration, the greedy action, and the
+argmax inside the learning target. It is a drop-in `DQN` for any environment with an
+`action_masks()` method (True = legal), the convention of sb3-contrib.
+
+Sources: Mnih et al. 2015 (DQN), van Hasselt et al. 2016 (Double DQN), Huang and Ontañón 2022
+(invalid action masking).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from copyright_gym.agents.replay import NEXT_MASK_KEY, MaskableReplayBuffer, MaskedSamples
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3 import DQN
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.noise import ActionNoise
+from stable_baselines3.common.type_aliases import MaybeCallback
+from stable_baselines3.common.vec_env import VecEnv
+from torch.nn import functional
+
+
+class MaskableDQN(DQN):
+    """DQN with action masks in behaviour and target, and optional Double DQN.
+
+    Takes all arguments of `stable_baselines3.DQN` except `n_steps`, `optimize_memory_usage` and
+    `replay_buffer_class`. Two runs with the same `seed` give the same weights, bit for bit.
+
+    Args:
+        policy: The policy class or its name, as in DQN.
+        env: An environment (or VecEnv) with Discrete actions and an `action_masks()` method.
+        double_q: Choose the target's action with the online network (Double DQN).
+        **kwargs: Passed to `stable_baselines3.DQN`.
+
+    Raises:
+        ValueError: If an unsupported option is given.
+    """
+
+    replay_buffer: MaskableReplayBuffer
+
+    def __init__(self, policy: Any, env: Any, double_q: bool = True, **kwargs: Any) -> None:
+        for name in ("n_steps", "optimize_memory_usage", "replay_buffer_class"):
+            if name in kwargs:
+                raise ValueError(f"MaskableDQN does not support the option {name!r}")
+        self.double_q = double_q
+        self._last_masks: NDArray[np.bool_] | None = None
+        super().__init__(policy, env, replay_buffer_class=MaskableReplayBuffer, **kwargs)
+
+    @classmethod
+    def from_spaces(
+        cls,
+        observation_space: spaces.Box,
+        action_space: spaces.Discrete,
+        n_envs: int,
+        **kwargs: Any,
+    ) -> MaskableDQN:
+        """Build a model for a training loop that is not an environment.
+
+        Args:
+            observation_space: The observation space.
+            action_space: The action space.
+            n_envs: Number of transitions stored by each call of `replay_buffer.add`.
+            **kwargs: As for the constructor.
+
+        Returns:
+            A model with networks, optimiser and replay buffer, but without an environment.
+        """
+        model = cls("MlpPolicy", None, _init_setup_model=False, **kwargs)
+        model.observation_space = observation_space
+        model.action_space = action_space
+        model.n_envs = n_envs
+        model._setup_model()
+        return model
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self.replay_buffer.rng = np.random.default_rng([0 if self.seed is None else self.seed, 1])
+
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Seed the networks' initial weights, the exploration and the environment.
+
+        Args:
+            seed: The seed; None leaves the global generators as they are.
+        """
+        super().set_random_seed(seed)
+        self.rng = np.random.default_rng(seed)
+
+    def _environment_masks(self) -> NDArray[np.bool_]:
+        assert self.env is not None
+        return np.stack(self.env.env_method("action_masks")).astype(np.bool_)
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        if isinstance(self.env, VecEnv) and not self.env.has_attr("action_masks"):
+            raise ValueError("MaskableDQN needs an environment with a method action_masks()")
+        result = super()._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
+        self._last_masks = self._environment_masks()
+        return result
+
+    def _sample_action(
+        self,
+        learning_starts: int,
+        action_noise: ActionNoise | None = None,
+        n_envs: int = 1,
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        assert self._last_masks is not None
+        warm_up = self.num_timesteps < learning_starts
+        actions = self.act(
+            self._last_obs, self._last_masks, 1.0 if warm_up else self.exploration_rate
+        )
+        return actions, actions
+
+    def _store_transition(
+        self,
+        replay_buffer: ReplayBuffer,
+        buffer_action: NDArray[Any],
+        new_obs: NDArray[Any] | dict[str, NDArray[Any]],
+        reward: NDArray[Any],
+        dones: NDArray[Any],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        masks = self._environment_masks()
+        for i, info in enumerate(infos):
+            info[NEXT_MASK_KEY] = masks[i]
+            if info.get("TimeLimit.truncated", False):
+                # The environment is already reset: only its last info knows the mask.
+                if "action_mask" not in info:
+                    raise ValueError("a truncated step needs 'action_mask' in its info")
+                info[NEXT_MASK_KEY] = np.asarray(info["action_mask"], dtype=np.bool_)
+        super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
+        self._last_masks = masks
+
+    def act(self, observations: Any, masks: NDArray[np.bool_], epsilon: float) -> NDArray[np.int64]:
+        """Choose actions epsilon-greedily among the legal ones.
+
+        Args:
+            observations: Array (n, d).
+            masks: True where an action is legal, (n, k).
+            epsilon: Probability of a uniformly random legal action, drawn for each row.
+
+        Returns:
+            The actions, int64 (n,).
+
+        Raises:
+            ValueError: If a row has no legal action.
+        """
+        if not masks.any(axis=1).all():
+            raise ValueError("action masks must leave at least one legal action in each state")
+        tensor, _ = self.policy.obs_to_tensor(observations)
+        self.policy.set_training_mode(False)
+        with torch.no_grad():
+            actions = _best_legal(self.q_net(tensor), torch.as_tensor(masks, device=self.device))
+        chosen: NDArray[np.int64] = actions.squeeze(1).cpu().numpy()
+        if epsilon > 0.0:
+            explore = self.rng.random(len(masks)) < epsilon
+            random_keys = np.where(masks, self.rng.random(masks.shape), -1.0)
+            chosen = np.where(explore, random_keys.argmax(axis=1), chosen)
+        return chosen
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[NDArray[Any], ...] | None = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+        action_masks: NDArray[Any] | None = None,
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """Choose actions for one observation or a batch of them.
+
+        Args:
+            observation: Array (d,) or (n, d).
+            state: Returned as it is; the network has no memory.
+            episode_start: Ignored, as in DQN.
+            deterministic: Without exploration.
+            action_masks: True (or 1) where an action is legal, (k,) or (n, k). None: all are.
+
+        Returns:
+            The actions, () or (n,), and `state`.
+
+        Raises:
+            ValueError: If the masks have the wrong shape or a row has no legal action.
+        """
+        assert isinstance(self.action_space, spaces.Discrete)
+        batched = self.policy.is_vectorized_observation(observation)
+        shape = (len(observation) if batched else 1, int(self.action_space.n))
+        given = np.ones(shape) if action_masks is None else np.asarray(action_masks)
+        if given.size != shape[0] * shape[1]:
+            raise ValueError(f"action_masks has shape {given.shape}, expected {shape}")
+        masks = given.reshape(shape).astype(np.bool_)
+        actions = self.act(observation, masks, 0.0 if deterministic else self.exploration_rate)
+        return (actions if batched else actions.squeeze(0)), state
+
+    def td_target(self, batch: MaskedSamples) -> torch.Tensor:
+        """Compute the one-step target r + gamma * Q_target(s', a') with a' legal in s'.
+
+        Args:
+            batch: Transitions.
+
+        Returns:
+            The targets, float32 (n, 1).
+        """
+        with torch.no_grad():
+            next_values = self.q_net_target(batch.next_observations)
+            chooser = self.q_net(batch.next_observations) if self.double_q else next_values
+            best: torch.Tensor = next_values.gather(1, _best_legal(chooser, batch.next_masks))
+        return batch.rewards + (1.0 - batch.dones) * self.gamma * best
+
+    def gradient_step(self, batch: MaskedSamples) -> torch.Tensor:
+        """Make one optimiser step on the Huber loss.
+
+        Args:
+            batch: Transitions.
+
+        Returns:
+            The loss before the step, a detached scalar.
+        """
+        values = self.q_net(batch.observations).gather(1, batch.actions.long())
+        loss = functional.smooth_l1_loss(values, self.td_target(batch))
+        self.policy.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+        self.policy.optimizer.step()
+        return loss.detach()
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Make gradient steps on batches from the replay buffer; `learn` calls this.
+
+        Args:
+            gradient_steps: Number of steps.
+            batch_size: Transitions a step.
+        """
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        losses = [
+            self.gradient_step(self.replay_buffer.sample(batch_size, self._vec_normalize_env))
+            for _ in range(gradient_steps)
+        ]
+        self._n_updates += gradient_steps
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.logger.record("train/loss", float(torch.stack(losses).mean()))
+
+
+def _best_legal(values: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    return values.masked_fill(~masks, -torch.inf).argmax(dim=1, keepdim=True)
