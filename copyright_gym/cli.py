@@ -1,0 +1,221 @@
+"""The command `copyright-gym`.
+
+A subcommand's parser sets `run` to a function that takes the parsed arguments. Everything heavy
+is imported inside these functions, so that `--help` answers at once and a command only needs the
+libraries that it uses. Errors of this package end the command with one line on stderr and exit
+code 1; usage errors with exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from copyright_gym.art.commands import add_packs_build, add_validate
+from copyright_gym.errors import CopyrightGymError, load_attribute
+from copyright_gym.pack import load_pack, pack_names, verify_pack
+
+# Holder decisions that a learner may see; one budget for the method and the baselines.
+TRAINING_STEPS = 400_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: The words after the program's name; None takes them from `sys.argv`.
+
+    Returns:
+        The exit code: 0, or 1 after an error of this package.
+
+    Raises:
+        SystemExit: After a usage error (2) or `--help` (0).
+    """
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int | None] = options.run
+    try:
+        return run(options) or 0
+    except CopyrightGymError as error:
+        print(f"copyright-gym: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("copyright-gym: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="copyright-gym",
+        description="Budget allocation between rights holders of generative art.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_demo(commands)
+    _add_train(commands)
+    _add_bench(commands)
+    _add_packs(commands)
+    add_validate(commands)
+    return parser
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "demo", help="train the hierarchical DQN for a short while and rank it"
+    )
+    _add_pack(parser)
+    _add_seed(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/demo"), help="folder for results (%(default)s)"
+    )
+    parser.add_argument(
+        "--episodes",
+        type=_positive,
+        default=500,
+        metavar="N",
+        help="markets that each policy is evaluated on (%(default)s)",
+    )
+    _add_steps(parser)
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="also play one episode with real fine-tuning (needs the extra 'art')",
+    )
+    parser.set_defaults(run=_demo)
+
+
+def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("train", help="train policies and save them")
+    parser.add_argument(
+        "what",
+        choices=("hierarchical", "baselines"),
+        help="the hierarchical DQN, or the learned halves of the four learning baselines",
+    )
+    _add_pack(parser)
+    _add_seed(parser)
+    _add_steps(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the policy files")
+    parser.set_defaults(run=_train)
+
+
+def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("bench", help="evaluate policies and report on results")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    run = actions.add_parser("run", help="evaluate policies on the same markets")
+    run.add_argument(
+        "--policies",
+        nargs="+",
+        required=True,
+        metavar="ROUND+HOLDER",
+        help="pairs such as greedy+learned; a half is a registered name or a policy file",
+    )
+    _add_pack(run)
+    _add_seed(run)
+    run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
+    run.add_argument(
+        "--episodes", type=_positive, default=500, metavar="N", help="markets (%(default)s)"
+    )
+    run.add_argument("--out", type=Path, required=True, help="the Parquet file to write")
+    run.set_defaults(run=_bench_run)
+    report = actions.add_parser("report", help="rank the policies in a Parquet file")
+    report.add_argument("rows", type=Path, help="a file written by bench run or demo")
+    report.add_argument(
+        "--reference", metavar="ROUND+HOLDER", help="compare with this policy (the first one)"
+    )
+    report.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    report.add_argument("--chart", type=Path, metavar="PNG", help="also draw a chart")
+    report.set_defaults(run=_bench_report)
+
+
+def _add_packs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("packs", help="list, verify and build packs")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    actions.add_parser("list", help="list the embedded packs").set_defaults(run=_packs_list)
+    verify = actions.add_parser("verify", help="check every file of a pack against its checksum")
+    verify.add_argument("pack", metavar="NAME_OR_FOLDER")
+    verify.set_defaults(run=_packs_verify)
+    add_packs_build(actions)
+
+
+def _add_pack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pack", default="portrait", metavar="NAME_OR_FOLDER", help="the pack (%(default)s)"
+    )
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=_natural, default=0, metavar="N", help="(%(default)s)")
+
+
+def _add_steps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--steps",
+        type=_positive,
+        default=TRAINING_STEPS,
+        metavar="N",
+        help="training budget in holder decisions (%(default)s)",
+    )
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, not {number}")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def _demo(options: argparse.Namespace) -> None:
+    load_attribute("copyright_gym.benchmarks.demo:run_demo")(
+        pack=options.pack,
+        seed=options.seed,
+        out=options.out,
+        episodes=options.episodes,
+        steps=options.steps,
+        live=options.live,
+    )
+
+
+def _train(options: argparse.Namespace) -> None:
+    load_attribute("copyright_gym.agents.training:train_to_files")(
+        options.what, pack=options.pack, seed=options.seed, steps=options.steps, out=options.out
+    )
+
+
+def _bench_run(options: argparse.Namespace) -> None:
+    load_attribute("copyright_gym.benchmarks.evaluate:evaluate_to_file")(
+        options.policies,
+        pack=options.pack,
+        rhos=options.rho,
+        seed=options.seed,
+        episodes=options.episodes,
+        out=options.out,
+    )
+
+
+def _bench_report(options: argparse.Namespace) -> None:
+    print(
+        load_attribute("copyright_gym.benchmarks.report:report_on_file")(
+            options.rows,
+            reference=options.reference,
+            markdown=options.markdown,
+            chart=options.chart,
+        )
+    )
+
+
+def _packs_list(options: argparse.Namespace) -> None:
+    for name in pack_names():
+        pack = load_pack(name)
+        print(f"{name}  {pack.title}: {len(pack.holders)} holders, {pack.rounds} rounds")
+
+
+def _packs_verify(options: argparse.Namespace) -> None:
+    verify_pack(options.pack)
+    print(f"{options.pack}: all files match their checksums")
