@@ -1,0 +1,160 @@
+"""Policies: one protocol for all decision makers, and a registry of them by name.
+
+Other packages add policies through the entry point group `copyright_gym.policies`; the name
+of an entry point is "level.name", for example "holder.auction = my_package:Auction".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copyright_gym.errors import PolicyError, listed, load_attribute
+
+Level = Literal["round", "holder", "joint"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+ENTRY_POINT_GROUP = "copyright_gym.policies"
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """A decision maker for n markets at a time.
+
+    All policies of a level get the same information: the observation and the mask.
+
+    Attributes:
+        level: "round", "holder" or "joint".
+        order: visiting order that a holder policy asks for, "index" or "value"; None
+            leaves it to the market.
+    """
+
+    level: Level
+    order: str | None
+
+    def reset(self, n: int, rng: np.random.Generator) -> None:
+        """Get ready for new episodes.
+
+        Args:
+            n: number of markets.
+            rng: the only source of randomness that the policy may use.
+        """
+        ...
+
+    def act(self, observation: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[Any]:
+        """Choose one action per market.
+
+        Args:
+            observation: float32 (n, d), features as in `copyright_gym.observations`.
+            mask: bool (n, k), legal actions. At the joint level k = 1 + H and all is legal.
+
+        Returns:
+            int64 (n,) at the round and the holder level; float32 (n, 1 + H) in [-1, 1] at
+            the joint level.
+        """
+        ...
+
+
+PolicyFactory = Callable[..., Policy]
+
+_registry: dict[tuple[str, str], PolicyFactory | str] = {
+    ("round", "uniform"): "copyright_gym.heuristics:UniformRound",
+    ("round", "greedy"): "copyright_gym.heuristics:GreedyRound",
+    ("round", "random"): "copyright_gym.heuristics:RandomRound",
+    ("holder", "uniform"): "copyright_gym.heuristics:UniformHolder",
+    ("holder", "greedy"): "copyright_gym.heuristics:GreedyHolder",
+    ("holder", "random"): "copyright_gym.heuristics:RandomHolder",
+    ("joint", "random"): "copyright_gym.heuristics:RandomJoint",
+}
+
+
+def register_policy(name: str, level: Level, factory: PolicyFactory | str) -> None:
+    """Add a policy to the registry, in place of one of the same name and level.
+
+    Args:
+        name: the policy's name.
+        level: where it decides.
+        factory: makes the policy from keyword arguments; or where to import it from, as
+            "module:attribute".
+
+    Raises:
+        PolicyError: the level is unknown.
+    """
+    _registry[_known_level(level), name] = factory
+
+
+def policy_names(level: Level) -> list[str]:
+    """List the policies of a level.
+
+    Args:
+        level: "round", "holder" or "joint".
+
+    Returns:
+        Sorted names.
+
+    Raises:
+        PolicyError: the level is unknown.
+    """
+    names = {name for known, name in _registry if known == _known_level(level)}
+    return sorted(names | set(_foreign(level)))
+
+
+def make_policy(name: str, level: Level, **kwargs: Any) -> Policy:
+    """Make a policy by name.
+
+    Args:
+        name: the policy's name.
+        level: where it decides.
+        **kwargs: options of the policy.
+
+    Returns:
+        The policy; call its `reset` before `act`.
+
+    Raises:
+        PolicyError: the level or the name is unknown.
+        MissingExtraError: the policy needs a library that is not installed.
+    """
+    factory = _registry.get((_known_level(level), name)) or _foreign(level).get(name)
+    if factory is None:
+        known = listed(policy_names(level))
+        raise PolicyError(f"unknown {level} policy {name!r}; known: {known}")
+    if isinstance(factory, str):
+        factory = load_attribute(factory)
+    policy: Policy = factory(**kwargs)
+    return policy
+
+
+def as_policy(policy: str | Policy, level: Level) -> Policy:
+    """Return a policy given by name or as an object.
+
+    Args:
+        policy: name in the registry, or a policy.
+        level: where it shall decide.
+
+    Returns:
+        The policy.
+
+    Raises:
+        PolicyError: the name is unknown, or the object is no policy of this level.
+    """
+    if isinstance(policy, str):
+        return make_policy(policy, level)
+    if not isinstance(policy, Policy) or policy.level != level:
+        raise PolicyError(f"expected a {level} policy or its name, not {policy!r}")
+    return policy
+
+
+def _known_level(level: Level) -> Level:
+    if level not in LEVELS:
+        raise PolicyError(f"unknown level {level!r}; known: {listed(LEVELS)}")
+    return level
+
+
+def _foreign(level: Level) -> dict[str, str]:
+    """Return the entry points of other packages as references by policy name."""
+    prefix = f"{level}."
+    found = entry_points(group=ENTRY_POINT_GROUP)
+    return {e.name.removeprefix(prefix): e.value for e in found if e.name.startswith(prefix)}

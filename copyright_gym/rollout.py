@@ -1,0 +1,208 @@
+"""Play whole episodes of many markets at once, and record them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from gymnasium.error import InvalidAction
+from numpy.typing import ArrayLike, NDArray
+
+from copyright_gym.config import MarketConfig
+from copyright_gym.market import Market
+from copyright_gym.observations import MARKUPS, SHARES
+from copyright_gym.policies import Policy, as_policy
+from copyright_gym.quality import QualityModel
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Episodes:
+    """What happened in n episodes.
+
+    Rounds after the end of an episode have quality as at its end, and 0 elsewhere.
+
+    Attributes:
+        budget: the budget B of each episode.
+        quality: float64 (n, T), quality after each round.
+        rewards: float64 (n, T), sum of the rewards of each round.
+        round_budgets: float64 (n, T), money set aside for each round.
+        offers: float64 (n, T, H), prices offered, 0 where none.
+        payments: float64 (n, T, H), prices paid.
+        bought: bool (n, T, H), lots bought.
+        expectations: float64 (n, T, H), the least that the holders accepted.
+    """
+
+    budget: float
+    quality: Floats
+    rewards: Floats
+    round_budgets: Floats
+    offers: Floats
+    payments: Floats
+    bought: Bools
+    expectations: Floats
+
+
+def play(
+    config: MarketConfig,
+    round_policy: str | Policy,
+    holder_policy: str | Policy,
+    seeds: Sequence[int],
+    quality_model: QualityModel | None = None,
+) -> Episodes:
+    """Play one episode per seed with a policy at each level.
+
+    Market i draws from `np.random.default_rng(seeds[i])`, as an environment that is reset
+    with this seed does. The round and the holder policy draw, in this order, from the two
+    children of `np.random.SeedSequence(seeds)`. Equal arguments give equal bits.
+
+    Args:
+        config: the options of the markets.
+        round_policy: name or policy at the round level.
+        holder_policy: name or policy at the holder level.
+        seeds: integers of at least 0, one per market.
+        quality_model: replaces the one that `config.quality` names.
+
+    Returns:
+        The episodes, in the order of the seeds.
+
+    Raises:
+        PolicyError: a policy is unknown or of the wrong level.
+    """
+    policies = as_policy(round_policy, "round"), as_policy(holder_policy, "holder")
+    market = Market(config, len(seeds), quality_model)
+    for policy, child in zip(policies, np.random.SeedSequence(seeds).spawn(2), strict=True):
+        policy.reset(market.n, np.random.default_rng(child))
+
+    def step(running: Bools) -> Floats:
+        open_round(market, policies[0], policies[1].order, running)
+        return finish_round(market, policies[1], running)
+
+    return _record(market, seeds, step)
+
+
+def play_joint(
+    config: MarketConfig,
+    policy: str | Policy,
+    seeds: Sequence[int],
+    quality_model: QualityModel | None = None,
+) -> Episodes:
+    """Play one episode per seed with a policy of the joint level.
+
+    Markets draw as in `play`; the policy draws from `np.random.SeedSequence(seeds)`.
+
+    Args:
+        config: the options of the markets.
+        policy: name or policy at the joint level.
+        seeds: integers of at least 0, one per market.
+        quality_model: replaces the one that `config.quality` names.
+
+    Returns:
+        The episodes, in the order of the seeds.
+
+    Raises:
+        PolicyError: the policy is unknown or of the wrong level.
+    """
+    policy = as_policy(policy, "joint")
+    market = Market(config, len(seeds), quality_model)
+    policy.reset(market.n, np.random.default_rng(np.random.SeedSequence(seeds)))
+    everything = np.ones((market.n, 1 + market.tables.holders), np.bool_)
+
+    def step(running: Bools) -> Floats:
+        actions = policy.act(market.joint_observation(), everything)
+        return joint_round(market, actions, running)
+
+    return _record(market, seeds, step)
+
+
+def open_round(
+    market: Market, policy: Policy, order: str | None = None, where: Bools | None = None
+) -> None:
+    """Begin a round with the share that a round policy chooses.
+
+    Args:
+        market: the markets, between rounds.
+        policy: the round policy.
+        order: visiting order that the holder policy asks for; None for the market's own.
+        where: bool (n,), markets to move; None for all.
+    """
+    action = policy.act(market.round_observation(), market.round_mask())
+    market.begin_round(SHARES[action], market.visiting_order(order), where)
+
+
+def finish_round(market: Market, policy: Policy, where: Bools | None = None) -> Floats:
+    """Let a holder policy make all offers of an open round, and close it.
+
+    Args:
+        market: the markets, at the start of a round.
+        policy: the holder policy.
+        where: bool (n,), markets to move; None for all.
+
+    Returns:
+        float64 (n,), sums of the rewards.
+    """
+    reward = np.zeros(market.n)
+    for _ in range(market.tables.holders):
+        action = policy.act(market.holder_observation(), market.holder_mask())
+        reward += market.offer(action, where)
+    return reward + market.end_round(where)
+
+
+def joint_round(market: Market, actions: ArrayLike, where: Bools | None = None) -> Floats:
+    """Play a round by joint actions.
+
+    An action's first entry is the share, the others are the offers by holder index. Each
+    entry is mapped to x in [0, 1]; the share is rint(10 x) / 10 and an offer is the action
+    min(floor(11 x), 10) of the holder level.
+
+    Args:
+        market: the markets, between rounds.
+        actions: float (n, 1 + H) in [-1, 1].
+        where: bool (n,), markets to move; None for all.
+
+    Returns:
+        float64 (n,), sums of the rewards.
+
+    Raises:
+        InvalidAction: an action is impossible; the state is unchanged.
+    """
+    values = np.asarray(actions)
+    shape = (market.n, 1 + market.tables.holders)
+    if values.shape != shape or values.dtype.kind != "f":
+        raise InvalidAction(f"joint actions must be floats of shape {shape}, not {actions!r}")
+    if not (np.abs(values) <= 1).all():
+        raise InvalidAction(f"joint actions must lie in [-1, 1], not {actions!r}")
+    unit = (values.astype(np.float64) + 1) / 2
+    shares = SHARES[np.rint(unit[:, 0] * (len(SHARES) - 1)).astype(np.int64)]
+    offers = np.minimum((unit[:, 1:] * len(MARKUPS)).astype(np.int64), len(MARKUPS) - 1)
+    market.begin_round(shares, where=where)
+    reward = np.zeros(market.n)
+    for position in range(market.tables.holders):
+        holder = market.order[:, position, None]
+        reward += market.offer(np.take_along_axis(offers, holder, axis=1)[:, 0], where)
+    return reward + market.end_round(where)
+
+
+def _record(market: Market, seeds: Sequence[int], step: Callable[[Bools], Floats]) -> Episodes:
+    """Play episodes to their end; `step` plays a round of the running markets."""
+    market.reset([np.random.default_rng(seed) for seed in seeds])
+    quality, rewards = np.zeros((2, market.n, market.tables.rounds))
+    for t in range(market.tables.rounds):
+        running = market.running
+        if running.any():
+            rewards[:, t] = step(running)
+        quality[:, t] = market.quality
+    return Episodes(
+        budget=market.budget,
+        quality=quality,
+        rewards=rewards,
+        round_budgets=market.round_budgets,
+        offers=market.offers,
+        payments=market.payments,
+        bought=market.bought,
+        expectations=market.expectations,
+    )

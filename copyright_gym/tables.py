@@ -1,0 +1,117 @@
+"""The fixed numbers of a market: what its lots are worth and cost, and the budget."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copyright_gym.config import MarketConfig
+from copyright_gym.errors import OptionError
+from copyright_gym.pack import Pack, load_pack
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What all markets with the same options share; arrays are read-only.
+
+    Attributes:
+        config: the options.
+        pack: the pack they name.
+        contribution: float64 (T, H), c with mean 1 over the lots in play.
+        loss: float64 (T, H), the copyright loss l = a * semantic + b * perceptual.
+        base: float64 (T, H), base expectations price * (alpha * c + beta * l / mean(l)).
+        exposure: float64 (T, H), l over the sum of l; buying every lot is exposure 1.
+        budget: the budget B = rho * sum(base).
+        orders: visiting orders "index" and "value", each int64 (T, H).
+        lots: float64 (T + 1, H, 4), the lots' features in observations: c / largest c, l,
+            b / B, b / largest b; a row of zeros follows the last round.
+        rounds_lots: float64 (T + 1, 3), mean c / largest c, mean l, sum of b / B of a round.
+    """
+
+    config: MarketConfig
+    pack: Pack
+    contribution: Floats
+    loss: Floats
+    base: Floats
+    exposure: Floats
+    budget: float
+    orders: Mapping[str, NDArray[np.int64]]
+    lots: Floats
+    rounds_lots: Floats
+
+    @property
+    def rounds(self) -> int:
+        """Number of rounds T."""
+        return len(self.base)
+
+    @property
+    def holders(self) -> int:
+        """Number of holders H."""
+        return len(self.base[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy shares the tables that are in memory already.
+        return make_tables, (self.config,)
+
+
+def make_tables(config: MarketConfig) -> Tables:
+    """Return the tables for some options; equal options share one copy.
+
+    Args:
+        config: the options.
+
+    Returns:
+        The tables.
+
+    Raises:
+        PackError: the pack is unknown or damaged.
+        OptionError: `rounds` or `holders` exceeds the pack's, or no lot has a price.
+    """
+    return _make_once(config, load_pack(config.pack))
+
+
+@functools.lru_cache(maxsize=64)
+def _make_once(config: MarketConfig, pack: Pack) -> Tables:
+    limits = {"rounds": pack.rounds, "holders": len(pack.holders)}
+    for name, limit in limits.items():
+        value = getattr(config, name)
+        if value is not None and value > limit:
+            raise OptionError(f"{name} is {value}, but the pack {pack.name!r} has {limit} {name}")
+    used = (slice(config.rounds), slice(config.holders))
+    contribution = _relative(pack.contribution[used])
+    loss = config.a * pack.semantic[used] + config.b * pack.perceptual[used]
+    base = config.price * (config.alpha * contribution + config.beta * _relative(loss))
+    budget = config.rho * float(base.sum())
+    if budget <= 0:
+        raise OptionError("alpha and beta give no lot of the pack a price above 0")
+    worth = np.divide(contribution, base, out=np.zeros_like(base), where=base > 0)
+    orders = {
+        "index": np.broadcast_to(np.arange(base.shape[1]), base.shape),
+        "value": np.argsort(-worth, axis=1, kind="stable"),
+    }
+    exposure = _relative(loss) / loss.size
+    lots = np.zeros((len(base) + 1, base.shape[1], 4))
+    largest = max(float(contribution.max()), 1e-300)
+    for column, values in enumerate(
+        (contribution / largest, loss, base / budget, base / base.max())
+    ):
+        lots[:-1, :, column] = values
+    rounds_lots = lots[:, :, :3].mean(axis=1) * (1, 1, base.shape[1])
+    for array in (contribution, loss, base, exposure, lots, rounds_lots, *orders.values()):
+        array.flags.writeable = False
+    return Tables(
+        config, pack, contribution, loss, base, exposure, budget, orders, lots, rounds_lots
+    )
+
+
+def _relative(values: Floats) -> Floats:
+    """Return values over their mean; zeros stay zeros."""
+    mean = float(values.mean())
+    return values / mean if mean > 0 else np.zeros_like(values)
