@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from copyright_gym.errors import OptionError, listed
@@ -82,6 +82,25 @@ class MarketConfig:
             )
         self._check_choice("order", ORDERS)
         self._check_choice("quality", QUALITY_MODELS)
+
+    @classmethod
+    def from_options(cls, **options: Any) -> MarketConfig:
+        """Make a configuration from options by name.
+
+        Args:
+            **options: the options to change.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            OptionError: an option is unknown, has the wrong type or is out of range.
+        """
+        known = [field.name for field in fields(cls)]
+        unknown = set(options) - set(known)
+        if unknown:
+            raise OptionError(f"unknown option {listed(unknown)}; known: {listed(known)}")
+        return cls(**options)
 
     def _set_count(self, name: str) -> None:
         value = getattr(self, name)
