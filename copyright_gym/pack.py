@@ -291,6 +291,8 @@ def _check(pack: Pack, rounds: int) -> None:
             raise PackError(f"{name} must be finite, at least 0 and at most {largest}")
     if not np.isclose(pack.contribution.mean(), 1.0, atol=1e-6):
         raise PackError(f"contribution has mean {pack.contribution.mean()}, expected 1")
+    if pack.surrogate.shape != shape:
+        raise PackError(f"the surrogate is for {pack.surrogate.shape}, expected {shape}")
     quality = pack.surrogate.quality(np.ones((1, *shape), np.bool_))
     if not np.isfinite(quality).all():
         raise PackError("the surrogate's quality of buying everything is not finite")

@@ -142,7 +142,8 @@ def as_policy(policy: str | Policy, level: Level) -> Policy:
     """
     if isinstance(policy, str):
         return make_policy(policy, level)
-    if not isinstance(policy, Policy) or policy.level != level:
+    is_policy = isinstance(policy, Policy) and not isinstance(policy, type)
+    if not is_policy or policy.level != level:
         raise PolicyError(f"expected a {level} policy or its name, not {policy!r}")
     return policy
 

@@ -50,6 +50,11 @@ class QualityModel(Protocol):
 class Surrogate(QualityModel, Protocol):
     """A quality model fitted to real fine-tuning histories, evaluated in NumPy."""
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rounds T and holders H of the pack that it was fitted to."""
+        ...
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Surrogate:
         """Build the surrogate from the arrays of a pack's `surrogate.npz`."""
@@ -83,6 +88,11 @@ class TanhSurrogate:
     weights: Floats
     bias: Floats
     out: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rounds T and holders H of the pack that it was fitted to."""
+        return self.rounds, len(self.weights) // 2
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> TanhSurrogate:
@@ -155,10 +165,9 @@ class TanhSurrogate:
         count = bought.sum(axis=1) / self.rounds
         # Adding one feature at a time gives the same bits for every n; a matrix product does not.
         hidden = np.broadcast_to(self.bias, (n, self.bias.size)).copy()
-        half = self.weights.shape[0] // 2
         for i in range(holders):
             hidden += count[:, i, None] * self.weights[i]
-            hidden += recency[:, i, None] * self.weights[half + i]
+            hidden += recency[:, i, None] * self.weights[self.shape[1] + i]
         change = (np.tanh(hidden) - np.tanh(self.bias)) * self.out
         return np.asarray(np.cumsum(change, axis=1)[:, -1])
 
