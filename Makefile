@@ -1,5 +1,5 @@
 # `make demo` and `make test` set up everything they need in .venv.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell python3.11 -c "" 2>/dev/null && echo python3.11 || echo python3)
 BIN := .venv/bin
 
 .PHONY: demo test clean

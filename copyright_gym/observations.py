@@ -7,7 +7,7 @@ holder has revealed, unless the option `visible_expectations` is on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,17 +70,20 @@ VISIBLE_FEATURE = "expectation"
 _SIGNED = ("quality", "quality_change")
 
 
-def bounds(features: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+@functools.lru_cache(maxsize=64)
+def bounds(features: tuple[str, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the bounds of an observation.
 
     Args:
         features: the names of its features.
 
     Returns:
-        Lowest and highest values, float32 (len(features),) each.
+        Lowest and highest values, read-only float32 (len(features),) each.
     """
     low = np.array([-1.0 if name in _SIGNED else 0.0 for name in features], np.float32)
-    return low, np.ones(len(features), np.float32)
+    high = np.ones(len(features), np.float32)
+    low.flags.writeable = high.flags.writeable = False
+    return low, high
 
 
 def holder_features(visible: bool) -> tuple[str, ...]:
@@ -95,6 +98,7 @@ def holder_features(visible: bool) -> tuple[str, ...]:
     return (*HOLDER_FEATURES, VISIBLE_FEATURE) if visible else HOLDER_FEATURES
 
 
+@functools.lru_cache(maxsize=64)
 def joint_features(holders: int, visible: bool) -> tuple[str, ...]:
     """Return the feature names of a joint observation.
 
@@ -144,7 +148,8 @@ def observe_holder(market: Market) -> NDArray[np.float32]:
         Features of the holder are 0 where no holder is due.
     """
     tables, rows, holders = market.tables, np.arange(market.n), market.tables.holders
-    position = np.where(market.due, market.position, 0)
+    due = market.due
+    position = np.where(due, market.position, 0)
     holder = market.order[rows, position]
     rest = market.rest[rows, position]
     still = np.maximum(holders - 1 - position, 1)
@@ -171,7 +176,7 @@ def observe_holder(market: Market) -> NDArray[np.float32]:
     visible = market.config.visible_expectations
     if visible:
         lot.append(market.factor[rows, holder] / 4)
-    values = np.stack((*columns, *(market.due * column for column in lot)), axis=1)
+    values = np.stack((*columns, *(due * column for column in lot)), axis=1)
     return _finish(values, holder_features(visible))
 
 
@@ -233,6 +238,5 @@ def mask_offers(market: Market) -> NDArray[np.bool_]:
     return mask
 
 
-def _finish(values: NDArray[np.float64], features: Sequence[str]) -> NDArray[np.float32]:
-    low, high = bounds(features)
-    return np.clip(values, low, high).astype(np.float32)
+def _finish(values: NDArray[np.float64], features: tuple[str, ...]) -> NDArray[np.float32]:
+    return np.clip(values, *bounds(features)).astype(np.float32)
