@@ -1,4 +1,4 @@
-"""The market kernel: n markets side by side, their money, offers and purchases.
+"""The market kernel: how n markets side by side move from offer to offer.
 
 An episode is: `reset`; then for each round `begin_round`, `offer` once per holder, and
 `end_round`. All markets follow the same rules, but each may be at its own point of its
@@ -17,104 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from copyright_gym import observations
 from copyright_gym.config import MarketConfig
-from copyright_gym.errors import OptionError, listed
 from copyright_gym.observations import MARKUPS
-from copyright_gym.quality import QualityModel, make_quality
-from copyright_gym.tables import Tables, make_tables
+from copyright_gym.state import Bools, Floats, Ints, MarketState, Stage
 
 __all__ = ["Market", "MarketConfig"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
-# Stages of a market within its episode.
-_NEW, _BETWEEN, _OFFERING, _DONE = range(4)
-_STAGE_TEXT = ("not reset", "between rounds", "in a round", "at the end of the episode")
-
-
-class Market:
-    """n markets with the same options, as a struct of arrays.
-
-    Money, payments and rewards are float64 throughout. The attributes are for reading.
-
-    Attributes:
-        config: the options.
-        tables: lots, base expectations and the budget B.
-        n: number of markets.
-        factor: float64 (n, H), the holders' hidden factors. Policies must not see them.
-        round_index: int64 (n,), number of finished rounds t.
-        position: int64 (n,), number of holders visited in the open round.
-        order: int64 (n, H), visiting order of the open round.
-        leftover: float64 (n,), money left in all.
-        round_budgets: float64 (n, T), money set aside for each round so far.
-        round_budget: float64 (n,), money set aside for the open round, 0 between rounds.
-        round_left: float64 (n,), what is left of it.
-        offers: float64 (n, T, H), prices offered, 0 where none.
-        payments: float64 (n, T, H), prices paid.
-        bought: bool (n, T, H), lots bought.
-        quality: float64 (n,), quality of the company's model so far.
-        accepted: int64 (n,), offers accepted in the open round.
-        highest_refused: float64 (n, H), highest refused offer per base expectation, 0 if none.
-        lowest_accepted: float64 (n, H), lowest accepted offer per base expectation, 2 if none.
-        last_change: float64 (n,), change of quality in the last round.
-        last_spent: float64 (n,), part of the last round's budget that was spent.
-        last_acceptance: float64 (n,), accepted offers of the last round / H.
-    """
-
-    def __init__(
-        self, config: MarketConfig, n: int = 1, quality_model: QualityModel | None = None
-    ) -> None:
-        """Make n markets; they must be reset before use.
-
-        Args:
-            config: the options.
-            n: number of markets.
-            quality_model: replaces the one that `config.quality` names.
-
-        Raises:
-            PackError: the pack is unknown or damaged.
-            OptionError: an option exceeds what the pack has.
-        """
-        self.config = config
-        self.tables: Tables = make_tables(config)
-        self.n = n
-        self.quality_model = quality_model or make_quality(config.quality, self.tables.pack)
-        rounds, holders = self.tables.base.shape
-        self.factor = np.ones((n, holders))
-        self.rest = np.zeros((n, holders, 3))
-        self.order = np.zeros((n, holders), np.int64)
-        self.round_index, self.position, self.accepted = np.zeros((3, n), np.int64)
-        self.leftover, self.round_budget, self.round_left, self.quality = np.zeros((4, n))
-        self.last_change, self.last_spent, self.last_acceptance = np.zeros((3, n))
-        self.round_budgets = np.zeros((n, rounds))
-        self.offers, self.payments = np.zeros((2, n, rounds, holders))
-        self.bought = np.zeros((n, rounds, holders), np.bool_)
-        self.highest_refused = np.zeros((n, holders))
-        self.lowest_accepted = np.full((n, holders), 2.0)
-        self._quality_before = np.zeros(n)
-        self._stage = np.full(n, _NEW, np.int8)
-        self._orders = np.zeros((n, rounds, holders), np.int64)
-
-    @property
-    def budget(self) -> float:
-        """The budget B of a whole episode."""
-        return self.tables.budget
-
-    @property
-    def expectations(self) -> Floats:
-        """The least that holders accept, float64 (n, T, H). Policies must not see it."""
-        return self.tables.base * self.factor[:, None]
-
-    @property
-    def running(self) -> Bools:
-        """Which markets are within an episode, bool (n,)."""
-        return np.asarray((self._stage == _BETWEEN) | (self._stage == _OFFERING))
-
-    @property
-    def due(self) -> Bools:
-        """Which markets wait for an offer, bool (n,)."""
-        return np.asarray((self._stage == _OFFERING) & (self.position < self.tables.holders))
+class Market(MarketState):
+    """n markets side by side; the state's attributes are for reading."""
 
     def reset(self, generators: Sequence[np.random.Generator], where: Bools | None = None) -> None:
         """Start new episodes.
@@ -138,7 +48,7 @@ class Market:
                 self._orders[row] = generators[row].permuted(still, axis=1)
         if self.config.order != "random":
             self._orders[rows] = self.tables.orders[self.config.order]
-        self._stage[rows] = _BETWEEN
+        self._stage[rows] = Stage.BETWEEN
         self.leftover[rows] = self.budget
         zeroed: tuple[NDArray[Any], ...] = (
             *(self.round_index, self.position, self.accepted, self.order, self.rest),
@@ -167,7 +77,7 @@ class Market:
             RuntimeError: a market's last round is still open.
         """
         rows = self._rows(where)
-        self._require(rows, self._stage[rows] == _BETWEEN, "begin_round")
+        self._require(rows, self._stage[rows] == Stage.BETWEEN, "begin_round")
         shares = np.asarray(share)
         if shares.shape != (self.n,) or shares.dtype.kind != "f":
             raise InvalidAction(f"shares must be floats of shape ({self.n},), not {share!r}")
@@ -181,7 +91,7 @@ class Market:
             orders = np.asarray(order)[rows]
             if not np.array_equal(np.sort(orders), np.sort(self._orders[rows, t])):
                 raise InvalidAction(f"each order must name every holder once, not {orders}")
-        self._stage[rows] = _OFFERING
+        self._stage[rows] = Stage.OFFERING
         self.order[rows] = orders
         lots = self.tables.lots[t[:, None], orders, :3]
         # A running sum adds in the same order for every n, so results have the same bits.
@@ -254,7 +164,7 @@ class Market:
             RuntimeError: a market has no open round, or holders left in it.
         """
         rows = self._rows(where)
-        closable = (self._stage == _OFFERING) & ~self.due
+        closable = (self._stage == Stage.OFFERING) & ~self.due
         self._require(rows, closable[rows], "end_round")
         reward = np.zeros(self.n)
         if not self.quality_model.marginal:
@@ -268,38 +178,8 @@ class Market:
         self.round_budget[rows] = self.round_left[rows] = 0.0
         self.round_index[rows] += 1
         over = (self.round_index == self.tables.rounds) | (self.leftover <= 1e-9 * self.budget)
-        self._stage[rows] = np.where(over[rows], _DONE, _BETWEEN)
+        self._stage[rows] = np.where(over[rows], Stage.DONE, Stage.BETWEEN)
         return reward
-
-    def visiting_order(self, name: str | None) -> Ints | None:
-        """Return a visiting order for each market's coming round.
-
-        Args:
-            name: "index", "value", or None.
-
-        Returns:
-            int64 (n, H) for `begin_round`; None for None.
-
-        Raises:
-            OptionError: the name is unknown.
-        """
-        if name is None:
-            return None
-        if name not in self.tables.orders:
-            known = listed(self.tables.orders)
-            raise OptionError(f"unknown order {name!r} of a policy; known: {known}")
-        return self.tables.orders[name][np.minimum(self.round_index, self.tables.rounds - 1)]
-
-    def due_holder(self, rows: Ints) -> Ints:
-        """Return the holders who are due in some markets.
-
-        Args:
-            rows: int64 (k,), indices of markets that wait for an offer.
-
-        Returns:
-            int64 (k,), holder indices.
-        """
-        return np.asarray(self.order[rows, self.position[rows]])
 
     def round_observation(self) -> NDArray[np.float32]:
         """Observe at the round level; see `observations.observe_round`."""
@@ -329,9 +209,9 @@ class Market:
         if ready.all():
             return
         row = int(rows[np.argmin(ready)])
-        stage = int(self._stage[row])
-        text = f"cannot call {method}: market {row} is {_STAGE_TEXT[stage]}"
-        if stage in (_NEW, _DONE):
+        stage = Stage(self._stage[row])
+        text = f"cannot call {method}: market {row} is {stage.text}"
+        if stage in (Stage.NEW, Stage.DONE):
             raise ResetNeeded(f"{text}; call reset first")
         raise RuntimeError(f"{text}, {self.position[row]} of {self.tables.holders} holders visited")
 

@@ -8,13 +8,11 @@ holder has revealed, unless the option `visible_expectations` is on.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from copyright_gym.market import Market
+from copyright_gym.state import MarketState
 
 SHARES = np.arange(11) / 10
 """Part of the leftover budget that each action of the round level sets aside."""
@@ -113,7 +111,7 @@ def joint_features(holders: int, visible: bool) -> tuple[str, ...]:
     return (*ROUND_FEATURES, *(f"{name}:{i}" for i in range(holders) for name in lot))
 
 
-def observe_round(market: Market) -> NDArray[np.float32]:
+def observe_round(market: MarketState) -> NDArray[np.float32]:
     """Observe all markets at the round level.
 
     Args:
@@ -137,7 +135,7 @@ def observe_round(market: Market) -> NDArray[np.float32]:
     return _finish(np.stack(columns, axis=1), ROUND_FEATURES)
 
 
-def observe_holder(market: Market) -> NDArray[np.float32]:
+def observe_holder(market: MarketState) -> NDArray[np.float32]:
     """Observe all markets at the holder level.
 
     Args:
@@ -180,7 +178,7 @@ def observe_holder(market: Market) -> NDArray[np.float32]:
     return _finish(values, holder_features(visible))
 
 
-def observe_joint(market: Market) -> NDArray[np.float32]:
+def observe_joint(market: MarketState) -> NDArray[np.float32]:
     """Observe all markets at the joint level.
 
     Args:
@@ -202,7 +200,7 @@ def observe_joint(market: Market) -> NDArray[np.float32]:
     return _finish(values, joint_features(market.tables.holders, visible))
 
 
-def mask_rounds(market: Market) -> NDArray[np.bool_]:
+def mask_rounds(market: MarketState) -> NDArray[np.bool_]:
     """Return which actions of the round level differ from all lower ones.
 
     Args:
@@ -217,7 +215,7 @@ def mask_rounds(market: Market) -> NDArray[np.bool_]:
     return mask
 
 
-def mask_offers(market: Market) -> NDArray[np.bool_]:
+def mask_offers(market: MarketState) -> NDArray[np.bool_]:
     """Return which actions of the holder level differ from all lower ones.
 
     An offer above what is left in the round is capped there, so of all capped offers only
