@@ -144,14 +144,14 @@ class TanhSurrogate:
             "out": self.out,
         }
 
-    def quality(self, bought: Bools) -> Floats:
-        """Evaluate purchase histories.
+    def features(self, bought: Bools) -> Floats:
+        """Summarise purchase histories.
 
         Args:
             bought: bool (n, T, H), as in `QualityModel.quality`.
 
         Returns:
-            float64 (n,), the quality.
+            float64 (n, 2 * H) for the H of `bought`, counts first, then recencies.
         """
         n, rounds, holders = bought.shape
         weighted = np.zeros((n, holders))
@@ -162,12 +162,24 @@ class TanhSurrogate:
             total = total * self.decay + 1.0
             bought_any = bought[:, t].any(axis=1, keepdims=True)
             recency = np.where(bought_any, weighted / total, recency)
-        count = bought.sum(axis=1) / self.rounds
+        return np.concatenate([bought.sum(axis=1) / self.rounds, recency], axis=1)
+
+    def quality(self, bought: Bools) -> Floats:
+        """Evaluate purchase histories.
+
+        Args:
+            bought: bool (n, T, H), as in `QualityModel.quality`.
+
+        Returns:
+            float64 (n,), the quality.
+        """
+        features = self.features(bought)
+        holders = bought.shape[2]
+        hidden = np.tile(self.bias, (len(bought), 1))
         # Adding one feature at a time gives the same bits for every n; a matrix product does not.
-        hidden = np.broadcast_to(self.bias, (n, self.bias.size)).copy()
         for i in range(holders):
-            hidden += count[:, i, None] * self.weights[i]
-            hidden += recency[:, i, None] * self.weights[self.shape[1] + i]
+            hidden += features[:, i, None] * self.weights[i]
+            hidden += features[:, holders + i, None] * self.weights[self.shape[1] + i]
         change = (np.tanh(hidden) - np.tanh(self.bias)) * self.out
         return np.asarray(np.cumsum(change, axis=1)[:, -1])
 
