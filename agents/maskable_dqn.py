@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from copyright_gym.agents.replay import NEXT_MASK_KEY, MaskableReplayBuffer, MaskedSamples
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import DQN
@@ -25,6 +24,8 @@ from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.type_aliases import MaybeCallback
 from stable_baselines3.common.vec_env import VecEnv
 from torch.nn import functional
+
+from copyright_gym.agents.replay import NEXT_MASK_KEY, MaskableReplayBuffer, MaskedSamples
 
 
 class MaskableDQN(DQN):

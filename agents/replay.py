@@ -89,6 +89,41 @@ class MaskableReplayBuffer(ReplayBuffer):
         self.next_masks[self.pos] = np.stack([info[NEXT_MASK_KEY] for info in infos])
         super().add(obs, next_obs, action, reward, done, infos)
 
+    def add_batch(
+        self,
+        obs: NDArray[Any],
+        next_obs: NDArray[Any],
+        action: NDArray[Any],
+        reward: NDArray[Any],
+        done: NDArray[Any],
+        next_mask: NDArray[np.bool_],
+    ) -> None:
+        """Store m transitions at once, in a buffer with `n_envs=1`.
+
+        Args:
+            obs: Observations (m, d).
+            next_obs: Observations after the step (m, d).
+            action: Actions (m,).
+            reward: Rewards (m,).
+            done: True where the episode terminated, (m,).
+            next_mask: True where an action is legal in the next state, (m, k).
+
+        Raises:
+            ValueError: If the buffer has more than one column.
+        """
+        if self.n_envs != 1:
+            raise ValueError(f"add_batch needs a buffer with n_envs=1, not {self.n_envs}")
+        rows = (self.pos + np.arange(len(action))) % self.buffer_size
+        self.observations[rows, 0] = obs
+        self.next_observations[rows, 0] = next_obs
+        self.actions[rows, 0, 0] = action
+        self.rewards[rows, 0] = reward
+        self.dones[rows, 0] = done
+        self.timeouts[rows, 0] = False
+        self.next_masks[rows, 0] = next_mask
+        self.full = self.full or self.pos + len(action) >= self.buffer_size
+        self.pos = (self.pos + len(action)) % self.buffer_size
+
     def sample(  # type: ignore[override]  # a tuple with one more field
         self, batch_size: int, env: VecNormalize | None = None
     ) -> MaskedSamples:

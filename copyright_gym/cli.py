@@ -70,7 +70,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     parser.add_argument(
         "--episodes",
-        type=_positive,
+        type=_integer(1),
         default=500,
         metavar="N",
         help="markets that each policy is evaluated on (%(default)s)",
@@ -94,7 +94,7 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_pack(parser)
     _add_seed(parser)
     _add_steps(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the policy files")
+    parser.add_argument("--out", type=Path, help="folder for the policy files")
     parser.set_defaults(run=_train)
 
 
@@ -113,7 +113,7 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_seed(run)
     run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
     run.add_argument(
-        "--episodes", type=_positive, default=500, metavar="N", help="markets (%(default)s)"
+        "--episodes", type=_integer(1), default=500, metavar="N", help="markets (%(default)s)"
     )
     run.add_argument("--out", type=Path, required=True, help="the Parquet file to write")
     run.set_defaults(run=_bench_run)
@@ -144,31 +144,30 @@ def _add_pack(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=_natural, default=0, metavar="N", help="(%(default)s)")
+    parser.add_argument("--seed", type=_integer(0), default=0, metavar="N", help="(%(default)s)")
 
 
 def _add_steps(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps",
-        type=_positive,
+        type=_integer(1),
         default=TRAINING_STEPS,
         metavar="N",
         help="training budget in holder decisions (%(default)s)",
     )
 
 
-def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must be at least 0, not {number}")
-    return number
+def _integer(lowest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = lowest - 1
+        if number < lowest:
+            raise argparse.ArgumentTypeError(f"must be an integer of at least {lowest}: {text!r}")
+        return number
 
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
-    return number
+    return parse
 
 
 def _demo(options: argparse.Namespace) -> None:

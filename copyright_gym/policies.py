@@ -68,6 +68,11 @@ _registry: dict[tuple[str, str], PolicyFactory | str] = {
     ("holder", "greedy"): "copyright_gym.heuristics:GreedyHolder",
     ("holder", "random"): "copyright_gym.heuristics:RandomHolder",
     ("joint", "random"): "copyright_gym.heuristics:RandomJoint",
+    # The learned halves of the baselines, by the baseline's name.
+    ("holder", "uniform+learned"): "copyright_gym.agents.baselines:uniform_learned",
+    ("holder", "greedy+learned"): "copyright_gym.agents.baselines:greedy_learned",
+    ("round", "learned+uniform"): "copyright_gym.agents.baselines:learned_uniform",
+    ("round", "learned+greedy"): "copyright_gym.agents.baselines:learned_greedy",
 }
 
 

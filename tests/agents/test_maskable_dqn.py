@@ -6,11 +6,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from copyright_gym.agents.maskable_dqn import MaskableDQN
-from copyright_gym.agents.replay import MaskableReplayBuffer, MaskedSamples
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.env_util import make_vec_env
+
+from copyright_gym.agents.maskable_dqn import MaskableDQN
+from copyright_gym.agents.replay import MaskableReplayBuffer, MaskedSamples
 
 # Reward of each action in each of the three states; None is illegal. Action 0 ends the episode
 # at once, the others go to the next state. Best from the start: 2, then 1, then 0: 0 + 0.1 + 1.

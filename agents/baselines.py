@@ -1,0 +1,151 @@
+"""The eight baselines: pairs of a round policy and a holder policy.
+
+{uniform, greedy, learned} at both levels, without learned + learned, which is the method itself.
+"learned" is a DQN at that level, trained against the other half of its pair; its weights ship
+with the package for each embedded pack. Source: our reconstruction; the baselines of
+arXiv:2410.20180 are not known by name.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from copyright_gym.agents.provenance import pack_fingerprint
+from copyright_gym.agents.q_policy import QPolicy, load_q_policy
+from copyright_gym.errors import PolicyError, listed
+from copyright_gym.pack import load_pack
+from copyright_gym.policies import Level, Policy, make_policy
+
+LEARNED = "learned"
+BASELINES = (
+    "uniform+uniform",
+    "uniform+greedy",
+    "uniform+learned",
+    "greedy+uniform",
+    "greedy+greedy",
+    "greedy+learned",
+    "learned+uniform",
+    "learned+greedy",
+)
+TRAINED_BASELINES = tuple(name for name in BASELINES if LEARNED in name)
+
+
+@dataclass(frozen=True)
+class PolicyPair:
+    """A named pair of policies.
+
+    Attributes:
+        name: its name in results.
+        round_policy: decides at the round level.
+        holder_policy: decides at the holder level.
+    """
+
+    name: str
+    round_policy: Policy
+    holder_policy: Policy
+
+    @property
+    def training_steps(self) -> int:
+        """Holder decisions that the pair's learned halves were trained on; 0 if none is."""
+        halves = (self.round_policy, self.holder_policy)
+        return max(
+            int(half.card.provenance.get("steps", 0)) if isinstance(half, QPolicy) else 0
+            for half in halves
+        )
+
+
+def weights_file(name: str, pack: str) -> Path:
+    """Return where the weights of a baseline's learned half are kept in this package.
+
+    Args:
+        name: name of a baseline with a learned half.
+        pack: name of the pack.
+
+    Returns:
+        The path; there need not be a file.
+    """
+    return Path(str(resources.files("copyright_gym.agents"))) / f"weights/{pack}/{name}.safetensors"
+
+
+def load_learned_half(name: str, pack: str = "portrait") -> QPolicy:
+    """Load the learned half of a baseline.
+
+    Args:
+        name: name of a baseline with a learned half.
+        pack: the pack that it shall play on, a name or a folder.
+
+    Returns:
+        The policy.
+
+    Raises:
+        PolicyError: the baseline is unknown, has no weights for this pack, or was trained on
+            another version of it.
+    """
+    if name not in TRAINED_BASELINES:
+        raise PolicyError(
+            f"unknown baseline with a learned half {name!r}; known: {listed(TRAINED_BASELINES)}"
+        )
+    loaded = load_pack(pack)
+    path = weights_file(name, loaded.name)
+    remedy = f"make them with: copyright-gym train baselines --pack {pack}"
+    if not path.is_file():
+        raise PolicyError(f"no weights of {name} for the pack {loaded.name!r}; {remedy}")
+    policy = load_q_policy(path)
+    if policy.card.provenance.get("pack_sha256") != pack_fingerprint(loaded):
+        raise PolicyError(
+            f"the weights of {name} were trained on another version of the pack "
+            f"{loaded.name!r}; {remedy}"
+        )
+    return policy
+
+
+uniform_learned = functools.partial(load_learned_half, "uniform+learned")
+greedy_learned = functools.partial(load_learned_half, "greedy+learned")
+learned_uniform = functools.partial(load_learned_half, "learned+uniform")
+learned_greedy = functools.partial(load_learned_half, "learned+greedy")
+
+
+def make_pair(name: str, pack: str = "portrait") -> PolicyPair:
+    """Make a pair of policies from a name such as "greedy+learned".
+
+    Args:
+        name: round half + holder half. A half is a registered name, the path of a policy file,
+            or "learned" next to "uniform" or "greedy".
+        pack: the pack that learned halves shall play on, a name or a folder.
+
+    Returns:
+        The pair.
+
+    Raises:
+        PolicyError: the name is not of this form, or a half is unknown.
+    """
+    halves = name.split("+")
+    if len(halves) != 2 or not all(halves):
+        raise PolicyError(
+            f"a pair of policies is written ROUND+HOLDER, not {name!r}; "
+            f"baselines: {listed(BASELINES)}"
+        )
+    if halves == [LEARNED, LEARNED]:
+        raise PolicyError(
+            "learned+learned is the hierarchical DQN; train it with: copyright-gym train "
+            "hierarchical, and name its two policy files"
+        )
+    return PolicyPair(
+        name,
+        _make_half(halves[0], "round", name, pack),
+        _make_half(halves[1], "holder", name, pack),
+    )
+
+
+def _make_half(half: str, level: Level, name: str, pack: str) -> Policy:
+    if half == LEARNED:
+        return load_learned_half(name, pack)
+    if half.endswith(".safetensors"):
+        policy = load_q_policy(half)
+        if policy.level != level:
+            raise PolicyError(f"{half} is a {policy.level} policy, not a {level} policy")
+        return policy
+    return make_policy(half, level)

@@ -1,0 +1,157 @@
+"""Play batches of markets with exploration and record what each level saw and did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copyright_gym.agents.maskable_dqn import MaskableDQN
+from copyright_gym.agents.traces import Record
+from copyright_gym.market import Market
+from copyright_gym.observations import SHARES
+from copyright_gym.policies import Policy
+
+Observations = NDArray[np.float32]
+Actions = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class Actor(Protocol):
+    """One level's decision maker during collection.
+
+    Attributes:
+        order: visiting order that a holder policy asks for, or None.
+    """
+
+    order: str | None
+
+    def act(self, observation: Observations, mask: Bools) -> tuple[Actions, Bools]:
+        """Choose actions.
+
+        Args:
+            observation: float32 (n, d).
+            mask: bool (n, k).
+
+        Returns:
+            Actions int64 (n,), and bool (n,): True where the action is not the greedy one.
+        """
+        ...
+
+
+class Explorer:
+    """A learner that explores: in each market with a probability of its own.
+
+    Args:
+        model: the learner.
+        rng: source of the exploration.
+        order: visiting order that a holder policy asks for, or None.
+    """
+
+    def __init__(self, model: MaskableDQN, rng: np.random.Generator, order: str | None) -> None:
+        self.model = model
+        self.order = order
+        self.epsilon: NDArray[np.float64] = np.ones(1)
+        self._rng = rng
+
+    def act(self, observation: Observations, mask: Bools) -> tuple[Actions, Bools]:
+        """Choose the greedy action, or with probability `epsilon` any legal one."""
+        greedy = self.model.act(observation, mask, 0.0)
+        tries = self._rng.random(len(mask)) < self.epsilon
+        guesses = np.where(mask, self._rng.random(mask.shape), -1.0).argmax(axis=1)
+        actions = np.where(tries, guesses, greedy)
+        return actions, actions != greedy
+
+
+class Fixed:
+    """A policy that is not trained; all that it does counts as greedy.
+
+    Args:
+        policy: the policy, reset for the markets it will meet.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.order = policy.order
+
+    def act(self, observation: Observations, mask: Bools) -> tuple[Actions, Bools]:
+        """Ask the policy."""
+        return self.policy.act(observation, mask), np.zeros(len(mask), np.bool_)
+
+
+class _Step(NamedTuple):
+    """A decision of all markets at one level; arrays (n, ...)."""
+
+    observation: Observations
+    mask: Bools
+    action: Actions
+    explored: Bools
+
+
+def collect(
+    market: Market, rng: np.random.Generator, round_actor: Actor, holder_actor: Actor
+) -> tuple[Record, Record]:
+    """Play one episode in every market.
+
+    A round is disturbed if the holder level explored in it, and a round's last holder step if
+    the share of the next round was not the greedy one.
+
+    Args:
+        market: the markets; they are reset.
+        rng: source of the hidden factors.
+        round_actor: decides at the round level.
+        holder_actor: decides at the holder level.
+
+    Returns:
+        The records of the round level (T steps) and of the holder level (T * H steps).
+    """
+    market.reset([rng] * market.n)
+    rounds, holders = market.tables.rounds, market.tables.holders
+    round_steps: list[_Step] = []
+    holder_steps: list[_Step] = []
+    rewards = np.zeros((rounds, holders, market.n))
+    played = np.zeros(market.n, np.int64)
+    for t in range(rounds):
+        running = market.running
+        played += running
+        round_steps.append(_decide(round_actor, market.round_observation(), market.round_mask()))
+        order = market.visiting_order(holder_actor.order)
+        market.begin_round(SHARES[round_steps[-1].action], order, running)
+        for position in range(holders):
+            step = _decide(holder_actor, market.holder_observation(), market.holder_mask())
+            rewards[t, position] = market.offer(step.action, running)
+            holder_steps.append(step)
+        rewards[t, -1] += market.end_round(running)
+    shared = np.stack([step.explored for step in round_steps])
+    offered = np.stack([step.explored for step in holder_steps]).reshape(rounds, holders, -1)
+    closes = np.zeros_like(offered)
+    closes[:-1, -1] = shared[1:]
+    return (
+        _record(round_steps, rewards.sum(axis=1), np.logical_or.reduce(offered, axis=1), played),
+        _record(
+            holder_steps,
+            rewards.reshape(rounds * holders, -1),
+            closes.reshape(rounds * holders, -1),
+            played * holders,
+        ),
+    )
+
+
+def _decide(actor: Actor, observation: Observations, mask: Bools) -> _Step:
+    return _Step(observation, mask, *actor.act(observation, mask))
+
+
+def _record(
+    steps: Sequence[_Step], rewards: NDArray[np.float64], disturbed: Bools, lengths: Actions
+) -> Record:
+    return Record(
+        observations=np.stack([step.observation for step in steps]),
+        masks=np.stack([step.mask for step in steps]),
+        actions=np.stack([step.action for step in steps]),
+        rewards=rewards,
+        explored=np.stack([step.explored for step in steps]),
+        disturbed=disturbed,
+        lengths=lengths,
+    )

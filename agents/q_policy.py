@@ -1,0 +1,192 @@
+"""A trained Q-network as a policy, and its file: safetensors with a JSON card, no pickle."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from copyright_gym.agents.bins import Bins
+from copyright_gym.errors import PolicyError
+from copyright_gym.policies import Level
+
+_CARD = "card"
+_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PolicyCard:
+    """What a policy file says about its network.
+
+    Attributes:
+        level: "round" or "holder".
+        order: Visiting order that a holder policy asks for, or None.
+        features: Names of the observation's columns, in order.
+        bins: Number of bins of the columns that are spread over bins; see `Bins`.
+        hidden: Widths of the hidden layers (ReLU between layers).
+        actions: Number of actions.
+        provenance: Where the weights come from: command, seed, pack, its checksum and so on.
+            JSON values only.
+    """
+
+    level: Level
+    order: str | None
+    features: tuple[str, ...]
+    bins: dict[str, int]
+    hidden: tuple[int, ...]
+    actions: int
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+class ValueNetwork(nn.Module):
+    """Q-values of all actions: bins, then a multi-layer perceptron laid out as in SB3's DQN.
+
+    Args:
+        card: widths and columns of the network.
+    """
+
+    def __init__(self, card: PolicyCard) -> None:
+        super().__init__()
+        self.bins = Bins(card.features, card.bins)
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise([self.bins.width, *card.hidden]):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        last = card.hidden[-1] if card.hidden else self.bins.width
+        self.layers = nn.Sequential(*layers, nn.Linear(last, card.actions))
+
+    def forward(self, observation: torch.Tensor) -> torch.Tensor:
+        """Compute Q-values.
+
+        Args:
+            observation: float32 (n, d).
+
+        Returns:
+            float32 (n, k).
+        """
+        values: torch.Tensor = self.layers(self.bins(observation))
+        return values
+
+
+class QPolicy:
+    """Plays the legal action with the highest Q-value; needs no random numbers.
+
+    Args:
+        card: Description of the network.
+        weights: Weights of its `layers`, named as in SB3's DQN, for example "0.weight".
+
+    Raises:
+        PolicyError: If the weights do not fit the card.
+    """
+
+    def __init__(self, card: PolicyCard, weights: Mapping[str, torch.Tensor]) -> None:
+        self.card = card
+        self.level: Level = card.level
+        self.order: str | None = card.order
+        self.network = ValueNetwork(card).eval()
+        try:
+            self.network.layers.load_state_dict(weights)
+        except RuntimeError as error:
+            raise PolicyError(f"the weights do not fit the network {card}: {error}") from error
+
+    def reset(self, n: int, rng: np.random.Generator) -> None:
+        """Begin new episodes; nothing is kept between steps.
+
+        Args:
+            n: Number of markets.
+            rng: Not used.
+        """
+
+    def act(self, observation: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Choose the best legal action of each market.
+
+        Args:
+            observation: float32 (n, d).
+            mask: bool (n, k), True where legal.
+
+        Returns:
+            int64 (n,).
+
+        Raises:
+            PolicyError: If the observation has other columns than the network was trained on.
+        """
+        if observation.shape[1] != len(self.card.features):
+            raise PolicyError(
+                f"this {self.level} policy was trained on {len(self.card.features)} columns, "
+                f"the observation has {observation.shape[1]}"
+            )
+        with torch.no_grad():
+            values = self.network(torch.as_tensor(observation, dtype=torch.float32))
+        best: NDArray[np.int64] = np.where(mask, values.numpy(), -np.inf).argmax(axis=1)
+        return best
+
+    def save(self, path: str | Path) -> Path:
+        """Write weights and card to one file, through a temporary file next to it.
+
+        The same policy gives the same bytes.
+
+        Args:
+            path: The file, usually `*.safetensors`. Its folder is created.
+
+        Returns:
+            The file.
+        """
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        card = json.dumps({"schema_version": _SCHEMA_VERSION, **asdict(self.card)}, sort_keys=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            save_file(self.network.layers.state_dict(), temporary, metadata={_CARD: card})
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return target
+
+
+def load_q_policy(path: str | Path) -> QPolicy:
+    """Read a policy file.
+
+    Args:
+        path: A file written by `QPolicy.save`.
+
+    Returns:
+        The policy.
+
+    Raises:
+        PolicyError: If the file is missing, damaged, or made by a newer version.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise PolicyError(f"no policy file at {source}")
+    try:
+        with safe_open(source, framework="pt") as file:
+            data = json.loads((file.metadata() or {})[_CARD])
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if data["schema_version"] > _SCHEMA_VERSION:
+            raise PolicyError(
+                f"{source} was written by a newer version of copyright-gym; upgrade the package"
+            )
+        card = PolicyCard(
+            level=data["level"],
+            order=data["order"],
+            features=tuple(data["features"]),
+            bins=dict(data["bins"]),
+            hidden=tuple(data["hidden"]),
+            actions=data["actions"],
+            provenance=data["provenance"],
+        )
+        return QPolicy(card, weights)
+    except PolicyError:
+        raise
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise PolicyError(f"{source} is not a policy file or is damaged: {error}") from error

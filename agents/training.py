@@ -1,0 +1,110 @@
+"""Train policies and write their files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from copyright_gym.agents.baselines import LEARNED, TRAINED_BASELINES, weights_file
+from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
+from copyright_gym.agents.provenance import pack_fingerprint, package_version
+from copyright_gym.agents.q_policy import QPolicy
+from copyright_gym.config import MarketConfig
+from copyright_gym.pack import load_pack
+
+
+def train_to_files(
+    what: str, *, pack: str, seed: int, steps: int, out: Path | None = None
+) -> list[Path]:
+    """Train the hierarchical DQN or the learned halves of the baselines, and save them.
+
+    Args:
+        what: "hierarchical" or "baselines".
+        pack: the pack, a name or a folder.
+        seed: seed of the training.
+        steps: interaction budget of each training in holder decisions.
+        out: folder for the files; None is `runs/hierarchical`, or for the baselines the folder
+            in this package from which they are loaded.
+
+    Returns:
+        The files written.
+
+    Raises:
+        PackError: the pack is unknown or damaged.
+        OptionError: the budget is too small.
+    """
+    torch.set_num_threads(1)
+    written: list[Path] = []
+    if what == "hierarchical":
+        folder = out or Path("runs/hierarchical")
+        trainer = train("hierarchical", pack=pack, seed=seed, steps=steps)
+        for policy in trainer.policies(describe(trainer, what)):
+            assert isinstance(policy, QPolicy)
+            written.append(policy.save(folder / f"{policy.level}.safetensors"))
+    else:
+        for name in TRAINED_BASELINES:
+            trainer = train(name, pack=pack, seed=seed, steps=steps)
+            path = weights_file(name, load_pack(pack).name)
+            for policy in trainer.policies(describe(trainer, what)):
+                if isinstance(policy, QPolicy):
+                    written.append(policy.save(path if out is None else out / path.name))
+    for file in written:
+        print(f"wrote {file}")
+    return written
+
+
+def train(name: str, *, pack: str, seed: int, steps: int) -> HierarchicalDQN:
+    """Train one pair of policies with a progress bar.
+
+    Args:
+        name: "hierarchical", or a baseline with a learned half.
+        pack: the pack, a name or a folder.
+        seed: seed of the training.
+        steps: interaction budget in holder decisions.
+
+    Returns:
+        The trainer, ready for `policies`.
+
+    Raises:
+        PackError: the pack is unknown or damaged.
+        OptionError: the budget is too small.
+    """
+    halves = [LEARNED, LEARNED] if name == "hierarchical" else name.split("+")
+    round_policy, holder_policy = (None if half == LEARNED else half for half in halves)
+    trainer = HierarchicalDQN(
+        MarketConfig(pack=pack), seed=seed, round_policy=round_policy, holder_policy=holder_policy
+    )
+    return trainer.learn(steps, progress=f"training {name}")
+
+
+def describe(trainer: HierarchicalDQN, what: str) -> dict[str, Any]:
+    """Tell where the weights of a trainer come from.
+
+    Args:
+        trainer: the trainer.
+        what: the word of the training command, "hierarchical" or "baselines".
+
+    Returns:
+        JSON values: command, seed, steps, pack, its fingerprint, quality model, rho, settings
+        and package version.
+    """
+    config = trainer.config
+    pack = load_pack(config.pack)
+    command = (
+        f"copyright-gym train {what} --pack {pack.name} --seed {trainer.seed} "
+        f"--steps {trainer.budget}"
+    )
+    return {
+        "command": command,
+        "seed": trainer.seed,
+        "steps": trainer.steps,
+        "pack": pack.name,
+        "pack_sha256": pack_fingerprint(pack),
+        "quality_model": config.quality,
+        "rho": config.rho,
+        "settings": asdict(trainer.settings),
+        "version": package_version(),
+    }

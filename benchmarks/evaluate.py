@@ -1,0 +1,189 @@
+"""Play named pairs of policies on the same markets; one row per episode.
+
+The rows hold no time and no path: equal arguments give equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from copyright_gym.agents.baselines import PolicyPair, make_pair
+from copyright_gym.agents.provenance import pack_fingerprint, package_version
+from copyright_gym.benchmarks.files import write_atomically
+from copyright_gym.config import MarketConfig
+from copyright_gym.errors import OptionError
+from copyright_gym.pack import load_pack
+from copyright_gym.rollout import Episodes, play
+
+_SPACING = 1_000_000
+_LAST_SEED = 4000
+
+SCHEMA = pa.schema(
+    [
+        ("policy", pa.string()),
+        ("training_steps", pa.int64()),
+        ("pack", pa.string()),
+        ("pack_sha256", pa.string()),
+        ("quality_model", pa.string()),
+        ("rho", pa.float64()),
+        ("sigma", pa.float64()),
+        ("seed", pa.int64()),
+        ("quality", pa.float64()),
+        ("spent", pa.float64()),
+        ("acceptance", pa.float64()),
+        ("version", pa.string()),
+    ]
+)
+"""Columns of the rows. `training_steps`: holder decisions that the learned halves were trained
+on. `seed`: the market's. `quality`: final quality. `spent`: payments / budget. `acceptance`:
+accepted / made offers, 0 if none was made. `version`: of this package."""
+
+
+def evaluation_seeds(seed: int, episodes: int) -> range:
+    """Return the seeds of evaluation markets.
+
+    They are disjoint for different values of `seed`, and from all that a training meets: a
+    training's generator is seeded by two words, an evaluation market's by one.
+
+    Args:
+        seed: seed of the evaluation, from 0 to 4000.
+        episodes: number of markets, from 1 to 1,000,000.
+
+    Returns:
+        One seed per market.
+
+    Raises:
+        OptionError: an argument is out of range.
+    """
+    if not 0 <= seed <= _LAST_SEED:
+        raise OptionError(f"seed must lie in 0 to {_LAST_SEED}, not {seed}")
+    if not 1 <= episodes <= _SPACING:
+        raise OptionError(f"episodes must lie in 1 to {_SPACING}, not {episodes}")
+    return range((seed + 1) * _SPACING, (seed + 1) * _SPACING + episodes)
+
+
+def evaluate(
+    pairs: Sequence[PolicyPair], configs: Sequence[MarketConfig], seeds: Sequence[int]
+) -> pa.Table:
+    """Play every pair in every configuration on the same markets.
+
+    Args:
+        pairs: the policies.
+        configs: options of the markets, for example one per budget.
+        seeds: one per market.
+
+    Returns:
+        A row per episode, ordered by configuration, pair and seed; columns as in `SCHEMA`.
+
+    Raises:
+        OptionError: two pairs have the same name.
+    """
+    names = [pair.name for pair in pairs]
+    if len(set(names)) != len(names):
+        raise OptionError(f"policies must have different names, not {names}")
+    tables = [
+        _rows(pair, config, seeds, play(config, pair.round_policy, pair.holder_policy, seeds))
+        for config in configs
+        for pair in pairs
+    ]
+    return pa.concat_tables(tables)
+
+
+def _rows(
+    pair: PolicyPair, config: MarketConfig, seeds: Sequence[int], episodes: Episodes
+) -> pa.Table:
+    pack = load_pack(config.pack)
+    made = (episodes.offers > 0).sum(axis=(1, 2))
+    accepted = episodes.bought.sum(axis=(1, 2))
+    constant = {
+        "policy": pair.name,
+        "training_steps": pair.training_steps,
+        "pack": pack.name,
+        "pack_sha256": pack_fingerprint(pack),
+        "quality_model": config.quality,
+        "rho": config.rho,
+        "sigma": config.sigma,
+        "version": package_version(),
+    }
+    varying = {
+        "seed": np.array(seeds),
+        "quality": episodes.quality[:, -1],
+        "spent": episodes.payments.sum(axis=(1, 2)) / episodes.budget,
+        "acceptance": accepted / np.maximum(made, 1),
+    }
+    repeated = {name: [value] * len(seeds) for name, value in constant.items()}
+    columns = {**repeated, **varying}
+    return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+
+
+def write_rows(rows: pa.Table, path: str | Path) -> None:
+    """Write rows to a Parquet file through a temporary file next to it.
+
+    Args:
+        rows: what `evaluate` returned.
+        path: the file.
+    """
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_rows(path: str | Path) -> pa.Table:
+    """Read rows from a Parquet file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The rows.
+
+    Raises:
+        OptionError: there is no such file, or it does not hold rows of an evaluation.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise OptionError(f"no file {source}")
+    try:
+        return pq.read_table(source, schema=SCHEMA)
+    except (pa.ArrowException, ValueError) as error:
+        raise OptionError(f"{source} does not hold rows of an evaluation: {error}") from error
+
+
+def evaluate_to_file(
+    policies: Sequence[str],
+    *,
+    pack: str,
+    rhos: Sequence[float],
+    seed: int,
+    episodes: int,
+    out: Path,
+) -> None:
+    """Evaluate pairs by name and write the rows.
+
+    Args:
+        policies: names as in `make_pair`.
+        pack: the pack, a name or a folder.
+        rhos: budgets.
+        seed: seed of the evaluation.
+        episodes: number of markets for each pair and budget.
+        out: the Parquet file.
+
+    Raises:
+        PolicyError: a policy is unknown.
+        PackError: the pack is unknown or damaged.
+        OptionError: an option is out of range.
+    """
+    torch.set_num_threads(1)
+    seeds = evaluation_seeds(seed, episodes)
+    pairs = [make_pair(name, pack) for name in policies]
+    configs = [MarketConfig(pack=pack, rho=rho) for rho in rhos]
+    rows = evaluate(pairs, configs, seeds)
+    write_rows(rows, out)
+    print(f"wrote {len(rows)} rows to {out}")
