@@ -67,7 +67,8 @@ def weights_file(name: str, pack: str) -> Path:
     Returns:
         The path; there need not be a file.
     """
-    return Path(str(resources.files("copyright_gym.agents"))) / f"weights/{pack}/{name}.safetensors"
+    folder = Path(str(resources.files("copyright_gym.agents"))) / "weights" / pack
+    return folder / f"{name.replace('+', '-')}.safetensors"
 
 
 def load_learned_half(name: str, pack: str = "portrait") -> QPolicy:
@@ -108,24 +109,26 @@ learned_uniform = functools.partial(load_learned_half, "learned+uniform")
 learned_greedy = functools.partial(load_learned_half, "learned+greedy")
 
 
-def make_pair(name: str, pack: str = "portrait") -> PolicyPair:
-    """Make a pair of policies from a name such as "greedy+learned".
+def make_pair(text: str, pack: str = "portrait") -> PolicyPair:
+    """Make a pair of policies from a text such as "greedy+learned".
 
     Args:
-        name: round half + holder half. A half is a registered name, the path of a policy file,
-            or "learned" next to "uniform" or "greedy".
+        text: round half + holder half, if wanted after a name for the pair: "name=round+holder".
+            A half is a registered name, the path of a policy file, or "learned" next to
+            "uniform" or "greedy". Without a name, files go by their names.
         pack: the pack that learned halves shall play on, a name or a folder.
 
     Returns:
         The pair.
 
     Raises:
-        PolicyError: the name is not of this form, or a half is unknown.
+        PolicyError: the text is not of this form, or a half is unknown.
     """
-    halves = name.split("+")
+    name, _, value = text.rpartition("=")
+    halves = value.split("+")
     if len(halves) != 2 or not all(halves):
         raise PolicyError(
-            f"a pair of policies is written ROUND+HOLDER, not {name!r}; "
+            f"a pair of policies is written ROUND+HOLDER or NAME=ROUND+HOLDER, not {text!r}; "
             f"baselines: {listed(BASELINES)}"
         )
     if halves == [LEARNED, LEARNED]:
@@ -134,16 +137,20 @@ def make_pair(name: str, pack: str = "portrait") -> PolicyPair:
             "hierarchical, and name its two policy files"
         )
     return PolicyPair(
-        name,
-        _make_half(halves[0], "round", name, pack),
-        _make_half(halves[1], "holder", name, pack),
+        name or "+".join(Path(half).stem if _is_file(half) else half for half in halves),
+        _make_half(halves[0], "round", value, pack),
+        _make_half(halves[1], "holder", value, pack),
     )
+
+
+def _is_file(half: str) -> bool:
+    return half.endswith(".safetensors")
 
 
 def _make_half(half: str, level: Level, name: str, pack: str) -> Policy:
     if half == LEARNED:
         return load_learned_half(name, pack)
-    if half.endswith(".safetensors"):
+    if _is_file(half):
         policy = load_q_policy(half)
         if policy.level != level:
             raise PolicyError(f"{half} is a {policy.level} policy, not a {level} policy")

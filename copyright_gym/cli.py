@@ -106,7 +106,7 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--policies",
         nargs="+",
         required=True,
-        metavar="ROUND+HOLDER",
+        metavar="[NAME=]ROUND+HOLDER",
         help="pairs such as greedy+learned; a half is a registered name or a policy file",
     )
     _add_pack(run)
@@ -120,7 +120,7 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     report = actions.add_parser("report", help="rank the policies in a Parquet file")
     report.add_argument("rows", type=Path, help="a file written by bench run or demo")
     report.add_argument(
-        "--reference", metavar="ROUND+HOLDER", help="compare with this policy (the first one)"
+        "--reference", metavar="NAME", help="compare with this policy (the first one)"
     )
     report.add_argument("--markdown", action="store_true", help="print a Markdown table")
     report.add_argument("--chart", type=Path, metavar="PNG", help="also draw a chart")

@@ -1,0 +1,113 @@
+"""The joint trainer: reproducible, legal, and better than where it started."""
+
+import numpy as np
+import pytest
+import torch
+
+from copyright_gym.agents.collection import Explorer, Fixed, collect
+from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN, Settings
+from copyright_gym.agents.q_policy import QPolicy
+from copyright_gym.config import MarketConfig
+from copyright_gym.errors import OptionError, PolicyError
+from copyright_gym.market import Market
+from copyright_gym.policies import make_policy
+from copyright_gym.rollout import play
+
+SMALL = Settings(markets=16, holder_hidden=(32,), round_hidden=(16,), batch_size=128)
+
+
+def small_config(pack: str) -> MarketConfig:
+    return MarketConfig(pack=pack, rounds=2, holders=3)
+
+
+def weights(trainer: HierarchicalDQN) -> list[torch.Tensor]:
+    return [
+        tensor
+        for policy in trainer.policies()
+        if isinstance(policy, QPolicy)
+        for tensor in policy.network.state_dict().values()
+    ]
+
+
+def test_same_seed_same_weights(synthetic_pack: str) -> None:
+    config = small_config(synthetic_pack)
+    first, second, other = (
+        weights(HierarchicalDQN(config, seed=seed, settings=SMALL).learn(2000))
+        for seed in (1, 1, 2)
+    )
+    assert len(first) == 8
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_learns(synthetic_pack: str) -> None:
+    config = MarketConfig(pack=synthetic_pack, rounds=2, holders=3, rho=0.5)
+    trainer = HierarchicalDQN(config, seed=0, settings=SMALL).learn(60_000)
+    seeds = range(500)
+    learned = play(config, *trainer.policies(), seeds).quality[:, -1].mean()
+    for half in ("uniform", "greedy", "random"):
+        assert learned > 1.05 * play(config, half, half, seeds).quality[:, -1].mean()
+
+
+@pytest.mark.parametrize("fixed", [{"round_policy": "uniform"}, {"holder_policy": "greedy"}])
+def test_one_half_against_a_given_policy(synthetic_pack: str, fixed: dict[str, str]) -> None:
+    config = small_config(synthetic_pack)
+    trainer = HierarchicalDQN(config, settings=SMALL, **fixed).learn(1000)
+    round_policy, holder_policy = trainer.policies()
+    assert isinstance(round_policy, QPolicy) != isinstance(holder_policy, QPolicy)
+    assert trainer.steps == 10 * 16 * 6
+    episodes = play(config, round_policy, holder_policy, range(5))
+    assert (episodes.payments.sum(axis=(1, 2)) <= episodes.budget * (1 + 1e-12)).all()
+
+
+def test_visible_expectations_widen_the_network(synthetic_pack: str) -> None:
+    config = MarketConfig(pack=synthetic_pack, rounds=1, holders=1, visible_expectations=True)
+    trainer = HierarchicalDQN(config, settings=SMALL).learn(200)
+    assert trainer.policies()[1].card.features[-1] == "expectation"  # type: ignore[attr-defined]
+    play(config, *trainer.policies(), range(3))
+
+
+def test_records_match_what_the_market_did(synthetic_pack: str) -> None:
+    config = MarketConfig(pack=synthetic_pack, rounds=3, holders=4, kappa=0.1)
+    market, rng = Market(config, 20), np.random.default_rng(0)
+    policies = make_policy("random", "round"), make_policy("random", "holder")
+    for policy in policies:
+        policy.reset(20, rng)
+    rounds, holders = collect(market, rng, Fixed(policies[0]), Fixed(policies[1]))
+    assert rounds.actions.shape == (3, 20)
+    assert holders.actions.shape == (12, 20)
+    spent = market.payments.sum(axis=(1, 2)) / market.budget
+    expected = market.quality - config.kappa * spent
+    np.testing.assert_allclose(rounds.rewards.sum(axis=0), expected, atol=1e-12)
+    np.testing.assert_allclose(holders.rewards.sum(axis=0), expected, atol=1e-12)
+    np.testing.assert_array_equal(holders.lengths, 4 * rounds.lengths)
+    assert not rounds.explored.any()
+    assert not holders.disturbed.any()
+
+
+def test_exploration_disturbs_the_other_level(synthetic_pack: str) -> None:
+    trainer = HierarchicalDQN(small_config(synthetic_pack), settings=SMALL)
+    assert isinstance(trainer._round, Explorer)
+    assert isinstance(trainer._holder, Explorer)
+    trainer._round.epsilon = np.r_[np.zeros(8), np.ones(8)]
+    trainer._holder.epsilon = np.r_[np.zeros(4), np.ones(4), np.zeros(8)]
+    rounds, holders = collect(trainer._market, trainer._rng, trainer._round, trainer._holder)
+    assert not rounds.explored[:, :8].any()
+    assert not holders.explored[:, :4].any()
+    assert holders.explored[:, 4:8].any()
+    by_round = holders.explored.reshape(2, 3, 16).any(axis=1)
+    np.testing.assert_array_equal(rounds.disturbed, by_round)
+    crossing = holders.disturbed.reshape(2, 3, 16)
+    np.testing.assert_array_equal(crossing[0, 2], rounds.explored[1])
+    crossing[0, 2] = False
+    assert not crossing.any()
+
+
+def test_bad_options(synthetic_pack: str) -> None:
+    config = small_config(synthetic_pack)
+    with pytest.raises(OptionError, match="nothing to learn"):
+        HierarchicalDQN(config, round_policy="uniform", holder_policy="uniform")
+    with pytest.raises(OptionError, match="at least 96"):
+        HierarchicalDQN(config, settings=SMALL).learn(95)
+    with pytest.raises(PolicyError, match="unknown round policy"):
+        HierarchicalDQN(config, round_policy="nonsense")
