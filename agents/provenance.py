@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import version
 
 from copyright_gym.pack import Pack
 from copyright_gym.pack_files import SCORES, SURROGATE
-
-
-def package_version() -> str:
-    """Return the version of the installed package."""
-    return version("copyright-gym")
 
 
 def pack_fingerprint(pack: Pack) -> str:

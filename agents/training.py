@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
+from copyright_gym import __version__
 from copyright_gym.agents.baselines import LEARNED, TRAINED_BASELINES, weights_file
 from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
-from copyright_gym.agents.provenance import pack_fingerprint, package_version
+from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import QPolicy
 from copyright_gym.config import MarketConfig
 from copyright_gym.pack import load_pack
@@ -106,5 +107,5 @@ def describe(trainer: HierarchicalDQN, what: str) -> dict[str, Any]:
         "quality_model": config.quality,
         "rho": config.rho,
         "settings": asdict(trainer.settings),
-        "version": package_version(),
+        "version": __version__,
     }

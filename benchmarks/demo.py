@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
+from copyright_gym import __version__
 from copyright_gym.agents.baselines import BASELINES, PolicyPair, make_pair
-from copyright_gym.agents.provenance import pack_fingerprint, package_version
+from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.training import describe, train
 from copyright_gym.benchmarks.evaluate import evaluate, evaluation_seeds, write_rows
 from copyright_gym.benchmarks.files import write_atomically
@@ -63,7 +64,7 @@ def run_demo(
         "rho": trainer.config.rho,
         "episodes": episodes,
         "training_steps": {pair.name: pair.training_steps for pair in (method, *others)},
-        "version": package_version(),
+        "version": __version__,
         "ranking": _as_json(standings),
     }
     text = json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from copyright_gym import __version__
 from copyright_gym.agents.baselines import PolicyPair, make_pair
-from copyright_gym.agents.provenance import pack_fingerprint, package_version
+from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
@@ -110,7 +111,7 @@ def _rows(
         "quality_model": config.quality,
         "rho": config.rho,
         "sigma": config.sigma,
-        "version": package_version(),
+        "version": __version__,
     }
     varying = {
         "seed": np.array(seeds),
