@@ -117,8 +117,7 @@ def collect(
         running = market.running
         played += running
         round_steps.append(_decide(round_actor, market.round_observation(), market.round_mask()))
-        order = market.visiting_order(holder_actor.order)
-        market.begin_round(SHARES[round_steps[-1].action], order, running)
+        market.begin_round(SHARES[round_steps[-1].action], holder_actor.order, running)
         for position in range(holders):
             step = _decide(holder_actor, market.holder_observation(), market.holder_mask())
             rewards[t, position] = market.offer(step.action, running)

@@ -28,6 +28,7 @@ class _Heuristic:
 
     level: Level = "round"
     order: str | None = None
+    stateless: ClassVar[bool] = True
 
     def reset(self, n: int, rng: np.random.Generator) -> None:
         """Do nothing: the policy has no state."""

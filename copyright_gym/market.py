@@ -4,6 +4,9 @@ An episode is: `reset`; then for each round `begin_round`, `offer` once per hold
 `end_round`. All markets follow the same rules, but each may be at its own point of its
 episode: every method takes a mask `where` of the markets it should move. A market's
 randomness depends on its own generator only.
+
+Markets that stand at the same stop are moved together: their stop, round and lot are then
+plain integers and their rows a slice, which index the same arrays without gathering.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from copyright_gym import observations
 from copyright_gym.config import MarketConfig
-from copyright_gym.observations import MARKUPS
-from copyright_gym.state import Bools, Floats, Ints, MarketState, Stage
+from copyright_gym.errors import OptionError, listed
+from copyright_gym.features import MARKUPS
+from copyright_gym.routes import Stage, after, between
+from copyright_gym.state import ALL, Bools, Floats, Ints, MarketState, Rows
 
 __all__ = ["Market", "MarketConfig"]
 
@@ -38,68 +43,71 @@ class Market(MarketState):
         """
         if len(generators) != self.n:
             raise ValueError(f"{self.n} markets need as many generators, not {len(generators)}")
-        rows = self._rows(where)
-        rounds, holders = self.tables.base.shape
-        for row in rows:
-            normals = generators[row].standard_normal(holders)
-            self.factor[row] = np.exp(self.config.sigma * normals)
+        rows = self._everyone if where is None else np.flatnonzero(where)
+        normals = np.empty((len(rows), self.tables.holders))
+        still = np.broadcast_to(self.tables.orders["index"], self.tables.base.shape)
+        for normal, row in zip(normals, rows.tolist(), strict=True):
+            generators[row].standard_normal(out=normal)
             if self.config.order == "random":
-                still = np.tile(np.arange(holders), (rounds, 1))
-                self._orders[row] = generators[row].permuted(still, axis=1)
-        if self.config.order != "random":
-            self._orders[rows] = self.tables.orders[self.config.order]
-        self._stage[rows] = Stage.BETWEEN
-        self.leftover[rows] = self.budget
-        zeroed: tuple[NDArray[Any], ...] = (
-            *(self.round_index, self.position, self.accepted, self.order, self.rest),
-            *(self.round_budgets, self.round_budget, self.round_left),
-            *(self.quality, self._quality_before),
-            *(self.last_change, self.last_spent, self.last_acceptance),
-            *(self.offers, self.payments, self.bought, self.highest_refused),
-        )
-        for array in zeroed:
-            array[rows] = 0
-        self.lowest_accepted[rows] = 2.0
+                orders = generators[row].permuted(still, axis=1)
+                self.routes.set_orders(self.tables.lots, self._own_starts[row], orders)
+        self.restart(normals, rows)
+
+    def restart(self, normals: Floats, rows: Ints) -> None:
+        """Start new episodes with given normals; random visiting orders stay as they are.
+
+        Args:
+            normals: float64 (k, H), the z of the hidden factors exp(sigma * z).
+            rows: int64 (k,), indices of the markets.
+        """
+        at: Rows = ALL if len(rows) == self.n else rows
+        self._together = at is ALL
+        self.factor[at] = np.exp(self.config.sigma * normals)
+        asked = self.factor[at][:, None] * self.tables.lowest
+        self._asked[at] = asked.reshape(-1, self.tables.lowest.size)
+        self.stop[at] = between(np.int64(0))
+        for array in (self._offers, self.sheet, self.past, self.round_budgets, self.quality):
+            array[at] = 0
+        self.sheet[at, 2] = self.past[at, 0] = self.budget
+        self.seen[at] = 0, 0, 1
+        if self._surrogate:
+            self._memory[at] = self._surrogate.new_memory(1)
 
     def begin_round(
-        self, share: ArrayLike, order: Ints | None = None, where: Bools | None = None
+        self, share: ArrayLike, order: str | None = None, where: Bools | None = None
     ) -> None:
         """Set money aside for a round.
 
         Args:
             share: float (n,) in [0, 1], the part of the money left.
-            order: int64 (n, H), visiting order of the holders; None for `config.order`.
+            order: visiting order of the holders, "index" or "value"; None for `config.order`.
             where: bool (n,), markets to move; None for all.
 
         Raises:
-            InvalidAction: a share or an order is impossible; the state is unchanged.
+            InvalidAction: a share is impossible; the state is unchanged.
+            OptionError: the order is unknown; the state is unchanged.
             ResetNeeded: a market is not reset, or its episode is over.
             RuntimeError: a market's last round is still open.
         """
-        rows = self._rows(where)
-        self._require(rows, self._stage[rows] == Stage.BETWEEN, "begin_round")
+        if not self._together:
+            self._together = bool((self.stop == self.stop[0]).all())
+        rows, stop = self._move(where)
+        self._require(rows, stop, Stage.BETWEEN, "begin_round")
         shares = np.asarray(share)
         if shares.shape != (self.n,) or shares.dtype.kind != "f":
             raise InvalidAction(f"shares must be floats of shape ({self.n},), not {share!r}")
         shares = shares[rows].astype(np.float64)
         if not ((shares >= 0) & (shares <= 1)).all():
             raise InvalidAction(f"shares must lie in [0, 1], not {shares}")
-        t = self.round_index[rows]
-        if order is None:
-            orders = self._orders[rows, t]
-        else:
-            orders = np.asarray(order)[rows]
-            if not np.array_equal(np.sort(orders), np.sort(self._orders[rows, t])):
-                raise InvalidAction(f"each order must name every holder once, not {orders}")
-        self._stage[rows] = Stage.OFFERING
-        self.order[rows] = orders
-        lots = self.tables.lots[t[:, None], orders, :3]
-        # A running sum adds in the same order for every n, so results have the same bits.
-        self.rest[rows, :-1] = np.cumsum(lots[:, :0:-1], axis=1)[:, ::-1]
-        self.position[rows] = 0
-        self.accepted[rows] = 0
-        budget = shares * self.leftover[rows]
-        self.round_budgets[rows, t] = self.round_budget[rows] = self.round_left[rows] = budget
+        t = self.routes.round_index[stop]
+        self.stop[rows] = self._first_stops(order, rows, t)
+        leftover = self.sheet[rows, 2]
+        budget = shares * leftover
+        self.sheet[rows, 0] = self.sheet[rows, 1] = self.round_budgets[rows, t] = budget
+        self.sheet[rows, 2] = leftover - budget
+        self.sheet[rows, 3] = 0
+        if self._surrogate:
+            self._surrogate.begin_round(self._memory, rows, t)
 
     def offer(self, action: ArrayLike, where: Bools | None = None) -> Floats:
         """Make the holders who are due an offer each.
@@ -121,32 +129,37 @@ class Market(MarketState):
             ResetNeeded: a market is not reset, or its episode is over.
             RuntimeError: a market has no open round, or no holder left in it.
         """
-        rows = self._rows(where)
-        self._require(rows, self.due[rows], "offer")
+        rows, stop = self._move(where)
+        self._require(rows, stop, Stage.OFFERING, "offer")
         actions = np.asarray(action)
         if actions.shape != (self.n,) or actions.dtype.kind not in "iu":
             raise InvalidAction(f"actions must be integers of shape ({self.n},), not {action!r}")
         actions = actions[rows]
-        if not ((actions >= 0) & (actions < len(MARKUPS))).all():
+        if actions.size and not 0 <= actions.min() <= actions.max() < len(MARKUPS):
             raise InvalidAction(f"actions must lie in [0, {len(MARKUPS) - 1}], not {actions}")
-        t, holder = self.round_index[rows], self.due_holder(rows)
-        base = self.tables.base[t, holder]
-        price = np.minimum(MARKUPS[actions] * base, self.round_left[rows])
-        accepts = (price >= base * self.factor[rows, holder]) & (price > 0)
-        paid = np.where(accepts, price, 0.0)
-        self.offers[rows, t, holder] = price
-        self.payments[rows, t, holder] = paid
-        self.bought[rows, t, holder] = accepts
-        self.round_left[rows] -= paid
-        self.leftover[rows] -= paid
-        self.accepted[rows] += accepts
-        self.position[rows] += 1
-        self._remember(rows, holder, np.divide(price, base, where=base > 0, out=price * 0), accepts)
+        lot = self.routes.lot[stop]
+        price = np.minimum(self.tables.prices[lot, actions], self.sheet[rows, 0])
+        accepts = price >= self._asked[rows, lot]
+        paid = price * accepts
+        self._offers[rows, lot] = price
+        self.sheet[rows, 0] -= paid
+        self.sheet[rows, 3] += accepts
+        self.stop[rows] += 1
         reward = np.zeros(self.n)
-        if self.quality_model.marginal:
-            reward[rows] = self._update_quality(rows[accepts])[rows]
-        reward[rows] -= self.config.kappa * paid / self.budget
-        reward[rows] -= self.config.copyright_weight * accepts * self.tables.exposure[t, holder]
+        chosen = np.flatnonzero(accepts)
+        if self._surrogate and len(chosen):
+            buyers, lots = chosen, lot
+            if not isinstance(rows, slice):
+                buyers, lots = rows[chosen], lot[chosen]
+            t, holder = divmod(lots, self.tables.holders)
+            quality = self._surrogate.buy(self._memory, buyers, t, holder)
+            reward[buyers] = quality - self.quality[buyers]
+            self.quality[buyers] = quality
+        if self.config.kappa:
+            reward[rows] -= self.config.kappa * paid / self.budget
+        if self.config.copyright_weight:
+            exposure = self.tables.exposure.take(lot)
+            reward[rows] -= self.config.copyright_weight * exposure * accepts
         return reward
 
     def end_round(self, where: Bools | None = None) -> Floats:
@@ -163,22 +176,27 @@ class Market(MarketState):
             ResetNeeded: a market is not reset, or its episode is over.
             RuntimeError: a market has no open round, or holders left in it.
         """
-        rows = self._rows(where)
-        closable = (self._stage == Stage.OFFERING) & ~self.due
-        self._require(rows, closable[rows], "end_round")
+        rows, stop = self._move(where)
+        self._require(rows, stop, Stage.VISITED, "end_round")
+        t = self.routes.round_index[stop]
+        sheet, past = self.sheet[rows], self.past[rows]
         reward = np.zeros(self.n)
-        if not self.quality_model.marginal:
-            reward = self._update_quality(rows[self.accepted[rows] > 0])
-        budget = self.round_budget[rows]
-        spent = budget - self.round_left[rows]
-        self.last_spent[rows] = np.divide(spent, budget, where=budget > 0, out=budget * 0)
-        self.last_acceptance[rows] = self.accepted[rows] / self.tables.holders
-        self.last_change[rows] = self.quality[rows] - self._quality_before[rows]
-        self._quality_before[rows] = self.quality[rows]
-        self.round_budget[rows] = self.round_left[rows] = 0.0
-        self.round_index[rows] += 1
-        over = (self.round_index == self.tables.rounds) | (self.leftover <= 1e-9 * self.budget)
-        self._stage[rows] = np.where(over[rows], Stage.DONE, Stage.BETWEEN)
+        if not self._surrogate:
+            reward[rows] = self._ask_once(rows, sheet[:, 3] > 0)
+        self._remember(rows, t)
+        left, budget = sheet[:, 0], sheet[:, 1]
+        leftover = sheet[:, 2] + left
+        quality = self.quality[rows]
+        past[:, 2] = quality - past[:, 1]
+        past[:, 3] = np.divide(budget - left, budget, where=budget > 0, out=np.zeros(len(left)))
+        past[:, 4] = sheet[:, 3]
+        past[:, 0], past[:, 1] = leftover, quality
+        sheet[:, :2], sheet[:, 2] = 0, leftover
+        self.sheet[rows], self.past[rows] = sheet, past
+        finished = t + 1
+        over = (finished == self.tables.rounds) | (leftover <= 1e-9 * self.budget)
+        self.stop[rows] = np.where(over, after(self.tables.rounds, finished), between(finished))
+        self._together = rows is ALL and bool(over.all() or not over.any())
         return reward
 
     def round_observation(self) -> NDArray[np.float32]:
@@ -201,32 +219,52 @@ class Market(MarketState):
         """Return the legal actions of the holder level; see `observations.mask_offers`."""
         return observations.mask_offers(self)
 
-    def _rows(self, where: Bools | None) -> Ints:
-        return np.arange(self.n) if where is None else np.flatnonzero(where)
+    def _move(self, where: Bools | None) -> tuple[Rows, Any]:
+        """Return where the markets stand that are about to move; see `at`."""
+        rows, stop = self.at(where)
+        self._together = rows is ALL
+        return rows, stop
 
-    def _require(self, rows: Ints, ready: Bools, method: str) -> None:
-        """Raise unless all of the markets `rows` are ready for a method."""
+    def _first_stops(self, order: str | None, rows: Rows, t: Any) -> Any:
+        """Return the first stops of rounds t in a visiting order."""
+        if order is None and self.config.order == "random":
+            self._together = False
+            return self._own_starts[rows, t]
+        name = order or self.config.order
+        if name not in self.routes.starts:
+            known = listed(self.routes.starts)
+            raise OptionError(f"unknown order {name!r} of a policy; known: {known}")
+        return self.routes.starts[name][t]
+
+    def _require(self, rows: Rows, stop: Any, stage: Stage, method: str) -> None:
+        """Raise unless all of the markets `rows` are at a stage, as a method needs."""
+        ready = self.routes.stage[stop] == stage
         if ready.all():
             return
-        row = int(rows[np.argmin(ready)])
-        stage = Stage(self._stage[row])
-        text = f"cannot call {method}: market {row} is {stage.text}"
-        if stage in (Stage.NEW, Stage.DONE):
+        row = int(self._everyone[rows][np.argmin(ready)])
+        at = self.stop[row]
+        found, visited = Stage(self.routes.stage[at]), self.routes.position[at]
+        text = f"cannot call {method}: market {row} is {found.text}"
+        if found in (Stage.NEW, Stage.DONE):
             raise ResetNeeded(f"{text}; call reset first")
-        raise RuntimeError(f"{text}, {self.position[row]} of {self.tables.holders} holders visited")
+        raise RuntimeError(f"{text}, {visited} of {self.tables.holders} holders visited")
 
-    def _remember(self, rows: Ints, holder: Ints, ratio: Floats, accepts: Bools) -> None:
-        """Note what the answers to offers, relative to the base, tell about the holders."""
-        refused = np.where(accepts, 0.0, ratio)
-        taken = np.where(accepts, ratio, 2.0)
-        self.highest_refused[rows, holder] = np.maximum(self.highest_refused[rows, holder], refused)
-        self.lowest_accepted[rows, holder] = np.minimum(self.lowest_accepted[rows, holder], taken)
+    def _remember(self, rows: Rows, t: Any) -> None:
+        """Note what the answers of a round tell about the holders, relative to the base."""
+        rounds = self._everyone[rows], t
+        offers, asked = self._by_lot(self._offers)[rounds], self._by_lot(self._asked)[rounds]
+        halves = offers / (2 * self.tables.lowest[t])
+        bought = offers >= asked
+        seen = self.seen[rows]
+        seen[:, :, 0] += bought / self.tables.rounds
+        np.maximum(seen[:, :, 1], halves, out=seen[:, :, 1], where=~bought)
+        np.minimum(seen[:, :, 2], halves, out=seen[:, :, 2], where=bought)
+        self.seen[rows] = seen
 
-    def _update_quality(self, rows: Ints) -> Floats:
-        """Evaluate the quality of the markets `rows`; return its change, float64 (n,)."""
-        change = np.zeros(self.n)
-        if rows.size:
-            quality = self.quality_model.quality(self.bought[rows])
-            change[rows] = quality - self.quality[rows]
-            self.quality[rows] = quality
-        return change
+    def _ask_once(self, rows: Rows, changed: Bools) -> Floats:
+        """Ask a model that is asked once a round; return the changes of quality, float64 (k,)."""
+        before = self.quality[rows].copy()
+        buyers = self._everyone[rows][changed]
+        if len(buyers):
+            self.quality[buyers] = self.quality_model.quality(self.bought[buyers])
+        return np.asarray(self.quality[rows] - before)

@@ -30,6 +30,9 @@ class Policy(Protocol):
         level: "round", "holder" or "joint".
         order: visiting order that a holder policy asks for, "index" or "value"; None
             leaves it to the market.
+
+    A policy that neither draws nor remembers should also have a true attribute `stateless`:
+    it is then asked about many markets at once where others are copied for each market.
     """
 
     level: Level
@@ -151,6 +154,18 @@ def as_policy(policy: str | Policy, level: Level) -> Policy:
     if not is_policy or policy.level != level:
         raise PolicyError(f"expected a {level} policy or its name, not {policy!r}")
     return policy
+
+
+def is_stateless(policy: Policy) -> bool:
+    """Return whether a policy's answers depend on nothing but the row it is asked about.
+
+    Args:
+        policy: the policy.
+
+    Returns:
+        True if it says so by its attribute `stateless`.
+    """
+    return bool(getattr(policy, "stateless", False))
 
 
 def _known_level(level: Level) -> Level:

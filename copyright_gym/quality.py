@@ -7,19 +7,21 @@ images to held-out works and D0 that of the base model. Buying nothing gives q =
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.errors import PackError, listed, load_attribute
+from copyright_gym.tanh_surrogate import TanhSurrogate
 
 if TYPE_CHECKING:
     from copyright_gym.pack import Pack
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Rows = Ints | slice
 
 
 class QualityModel(Protocol):
@@ -29,8 +31,8 @@ class QualityModel(Protocol):
     def marginal(self) -> bool:
         """Whether the model is cheap enough to be asked after every offer.
 
-        If not, it is asked at the end of a round only, and the round's whole change of
-        quality counts for its last offer.
+        If so, it is a `Surrogate`. If not, it is asked at the end of a round only, and the
+        round's whole change of quality counts for its last offer.
         """
         ...
 
@@ -47,8 +49,61 @@ class QualityModel(Protocol):
         ...
 
 
+class History(Protocol):
+    """One purchase history, evaluated lot by lot."""
+
+    def clear(self) -> None:
+        """Forget all purchases."""
+        ...
+
+    def begin_round(self, t: int) -> None:
+        """Prepare for purchases in round t."""
+        ...
+
+    def buy(self, t: int, holder: int) -> float:
+        """Add a holder's lot of round t, which was begun last; return the quality."""
+        ...
+
+
 class Surrogate(QualityModel, Protocol):
-    """A quality model fitted to real fine-tuning histories, evaluated in NumPy."""
+    """A quality model fitted to real fine-tuning histories, evaluated in NumPy.
+
+    Markets ask it after every offer, so it evaluates histories lot by lot. Many histories are
+    a batch: what the surrogate has to know about each is a row of numbers, its memory. One
+    history is a `History`. Both give the same bits for the same purchases in the same order.
+    """
+
+    def new_memory(self, n: int) -> Floats:
+        """Return the memory of n empty histories, float64 (n, M)."""
+        ...
+
+    def begin_round(self, memory: Floats, rows: Rows, t: Ints | int) -> None:
+        """Prepare for purchases in a round.
+
+        Args:
+            memory: float64 (n, M); changed in place.
+            rows: the rows to change, int64 (k,) or a slice.
+            t: the round of each row, int64 (k,), or an int, the same for all.
+        """
+        ...
+
+    def buy(self, memory: Floats, rows: Rows, t: Ints | int, holder: Ints | int) -> Floats:
+        """Add a lot to each history.
+
+        Args:
+            memory: float64 (n, M); changed in place.
+            rows: the rows to change, int64 (k,) or a slice.
+            t: the round that was begun last, int64 (k,), or an int, the same for all.
+            holder: the holder, likewise.
+
+        Returns:
+            float64 (k,), the qualities; their bits do not depend on k.
+        """
+        ...
+
+    def history(self) -> History:
+        """Return an empty history."""
+        ...
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,123 +120,16 @@ class Surrogate(QualityModel, Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class TanhSurrogate:
-    """One hidden tanh layer over what was bought how often and how recently.
+def as_surrogate(model: QualityModel) -> Surrogate | None:
+    """Return a quality model that is to be asked after every offer.
 
-    The features of holder i are count_i / T and recency_i, the bought lots weighted by
-    decay**(rounds before the last purchase) over the same sum for buying always.
-    Then q = f(features) - f(0). Source: our reconstruction.
+    Args:
+        model: the quality model.
 
-    Attributes:
-        rounds: number of rounds T of the pack.
-        decay: weight of a purchase relative to one a round later, in [0, 1].
-        weights: float64 (2 * H, K), input weights; counts first, then recencies.
-        bias: float64 (K,), of the hidden layer.
-        out: float64 (K,), output weights.
+    Returns:
+        The model if it is marginal, else None.
     """
-
-    marginal: ClassVar[bool] = True
-
-    rounds: int
-    decay: float
-    weights: Floats
-    bias: Floats
-    out: Floats
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rounds T and holders H of the pack that it was fitted to."""
-        return self.rounds, len(self.weights) // 2
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> TanhSurrogate:
-        """Build the surrogate from the arrays that `to_arrays` returns.
-
-        Args:
-            arrays: by name: rounds (), decay (), weights, bias, out.
-
-        Returns:
-            The surrogate.
-
-        Raises:
-            PackError: an array is missing, not finite, or of a shape that does not fit.
-        """
-        missing = {"rounds", "decay", "weights", "bias", "out"} - set(arrays)
-        if missing:
-            raise PackError(f"the surrogate lacks the arrays {listed(missing)}")
-        weights, bias, out = (
-            np.asarray(arrays[name], np.float64) for name in ("weights", "bias", "out")
-        )
-        rounds, decay = arrays["rounds"], arrays["decay"]
-        hidden = bias.size
-        if (
-            rounds.shape != ()
-            or decay.shape != ()
-            or weights.ndim != 2
-            or weights.shape[0] % 2
-            or weights.shape[1] != hidden
-            or bias.shape != (hidden,)
-            or out.shape != (hidden,)
-        ):
-            raise PackError("the surrogate's arrays have shapes that do not fit together")
-        if not all(np.isfinite(array).all() for array in (weights, bias, out, decay)):
-            raise PackError("the surrogate's arrays are not all finite")
-        return cls(int(rounds), float(decay), weights, bias, out)
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays that `from_arrays` reads, with the name of this form.
-
-        Returns:
-            Arrays by name, ready for `np.savez`.
-        """
-        return {
-            "form": np.array("tanh"),
-            "rounds": np.array(self.rounds),
-            "decay": np.array(self.decay),
-            "weights": self.weights,
-            "bias": self.bias,
-            "out": self.out,
-        }
-
-    def features(self, bought: Bools) -> Floats:
-        """Summarise purchase histories.
-
-        Args:
-            bought: bool (n, T, H), as in `QualityModel.quality`.
-
-        Returns:
-            float64 (n, 2 * H) for the H of `bought`, counts first, then recencies.
-        """
-        n, rounds, holders = bought.shape
-        weighted = np.zeros((n, holders))
-        recency = np.zeros((n, holders))
-        total = 0.0
-        for t in range(rounds):
-            weighted = weighted * self.decay + bought[:, t]
-            total = total * self.decay + 1.0
-            bought_any = bought[:, t].any(axis=1, keepdims=True)
-            recency = np.where(bought_any, weighted / total, recency)
-        return np.concatenate([bought.sum(axis=1) / self.rounds, recency], axis=1)
-
-    def quality(self, bought: Bools) -> Floats:
-        """Evaluate purchase histories.
-
-        Args:
-            bought: bool (n, T, H), as in `QualityModel.quality`.
-
-        Returns:
-            float64 (n,), the quality.
-        """
-        features = self.features(bought)
-        holders = bought.shape[2]
-        hidden = np.tile(self.bias, (len(bought), 1))
-        # Adding one feature at a time gives the same bits for every n; a matrix product does not.
-        for i in range(holders):
-            hidden += features[:, i, None] * self.weights[i]
-            hidden += features[:, holders + i, None] * self.weights[self.shape[1] + i]
-        change = (np.tanh(hidden) - np.tanh(self.bias)) * self.out
-        return np.asarray(np.cumsum(change, axis=1)[:, -1])
+    return cast(Surrogate, model) if model.marginal else None
 
 
 SURROGATE_FORMS: dict[str, type[Surrogate]] = {"tanh": TanhSurrogate}

@@ -131,7 +131,7 @@ def open_round(
         where: bool (n,), markets to move; None for all.
     """
     action = policy.act(market.round_observation(), market.round_mask())
-    market.begin_round(SHARES[action], market.visiting_order(order), where)
+    market.begin_round(SHARES[action], order, where)
 
 
 def finish_round(market: Market, policy: Policy, where: Bools | None = None) -> Floats:
@@ -155,13 +155,9 @@ def finish_round(market: Market, policy: Policy, where: Bools | None = None) -> 
 def joint_round(market: Market, actions: ArrayLike, where: Bools | None = None) -> Floats:
     """Play a round by joint actions.
 
-    An action's first entry is the share, the others are the offers by holder index. Each
-    entry is mapped to x in [0, 1]; the share is rint(10 x) / 10 and an offer is the action
-    min(floor(11 x), 10) of the holder level.
-
     Args:
         market: the markets, between rounds.
-        actions: float (n, 1 + H) in [-1, 1].
+        actions: float (n, 1 + H) in [-1, 1], see `joint_actions`.
         where: bool (n,), markets to move; None for all.
 
     Returns:
@@ -170,21 +166,41 @@ def joint_round(market: Market, actions: ArrayLike, where: Bools | None = None) 
     Raises:
         InvalidAction: an action is impossible; the state is unchanged.
     """
+    shares, offers = joint_actions(actions, market.tables.holders)
+    market.begin_round(shares, where=where)
+    reward, everyone = np.zeros(market.n), np.arange(market.n)
+    for _ in range(market.tables.holders):
+        reward += market.offer(offers[everyone, market.due_holder(everyone)], where)
+    return reward + market.end_round(where)
+
+
+def joint_actions(actions: ArrayLike, holders: int) -> tuple[Floats, Ints]:
+    """Decode joint actions.
+
+    An action's first entry is the share, the others are the offers by holder index. Each
+    entry is mapped to x in [0, 1]; the share is rint(10 x) / 10 and an offer is the action
+    min(floor(11 x), 10) of the holder level.
+
+    Args:
+        actions: float (n, 1 + H) in [-1, 1].
+        holders: number of holders H.
+
+    Returns:
+        Shares, float64 (n,), and offers, int64 (n, H).
+
+    Raises:
+        InvalidAction: an action is impossible.
+    """
     values = np.asarray(actions)
-    shape = (market.n, 1 + market.tables.holders)
-    if values.shape != shape or values.dtype.kind != "f":
-        raise InvalidAction(f"joint actions must be floats of shape {shape}, not {actions!r}")
+    if values.ndim != 2 or values.shape[1] != 1 + holders or values.dtype.kind != "f":
+        raise InvalidAction(
+            f"joint actions must be floats of shape (n, {1 + holders}), not {actions!r}"
+        )
     if not (np.abs(values) <= 1).all():
         raise InvalidAction(f"joint actions must lie in [-1, 1], not {actions!r}")
     unit = (values.astype(np.float64) + 1) / 2
     shares = SHARES[np.rint(unit[:, 0] * (len(SHARES) - 1)).astype(np.int64)]
-    offers = np.minimum((unit[:, 1:] * len(MARKUPS)).astype(np.int64), len(MARKUPS) - 1)
-    market.begin_round(shares, where=where)
-    reward = np.zeros(market.n)
-    for position in range(market.tables.holders):
-        holder = market.order[:, position, None]
-        reward += market.offer(np.take_along_axis(offers, holder, axis=1)[:, 0], where)
-    return reward + market.end_round(where)
+    return shares, np.minimum((unit[:, 1:] * len(MARKUPS)).astype(np.int64), len(MARKUPS) - 1)
 
 
 def _record(market: Market, seeds: Sequence[int], step: Callable[[Bools], Floats]) -> Episodes:

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.config import MarketConfig
-from copyright_gym.errors import OptionError, listed
-from copyright_gym.quality import QualityModel, make_quality
-from copyright_gym.tables import Tables, make_tables
+from copyright_gym.features import HOLDER_FEATURES, ROUND_FEATURES
+from copyright_gym.quality import QualityModel, as_surrogate, make_quality
+from copyright_gym.routes import Routes, Stage
+from copyright_gym.tables import FIRST_KNOWN_OF_ROUND, Tables, make_tables
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+QUALITY = HOLDER_FEATURES.index("quality")
+BOUGHT = HOLDER_FEATURES.index("bought")
 
-class Stage(enum.IntEnum):
-    """Where a market stands within its episode."""
-
-    NEW = 0
-    BETWEEN = 1
-    OFFERING = 2
-    DONE = 3
-
-    @property
-    def text(self) -> str:
-        """The stage in words, for error messages."""
-        return ("not reset", "between rounds", "in a round", "at the end of the episode")[self]
+Rows = Ints | slice
+ALL = slice(None)
 
 
 class MarketState:
@@ -40,24 +33,18 @@ class MarketState:
         config: the options.
         tables: lots, base expectations and the budget B.
         n: number of markets.
+        stop: int64 (n,), where each market stands: an index of `routes`.
+        routes: the stops of an episode.
         factor: float64 (n, H), the holders' hidden factors. Policies must not see them.
-        round_index: int64 (n,), number of finished rounds t.
-        position: int64 (n,), number of holders visited in the open round.
-        order: int64 (n, H), visiting order of the open round.
-        leftover: float64 (n,), money left in all.
+        sheet: float64 (n, 4), of the open round: money left, money set aside, money left
+            outside the round, number of offers accepted.
+        past: float64 (n, 5), after the last round: money left, quality, its change in the
+            round, part of the round's budget that was spent, number of offers accepted.
+        seen: float64 (n, H, 3), what answers told: lots bought / T, highest refused and lowest
+            accepted offer / base expectation / 2 (0 and 1 if none). Offers of the open round
+            count once it is closed.
         round_budgets: float64 (n, T), money set aside for each round so far.
-        round_budget: float64 (n,), money set aside for the open round, 0 between rounds.
-        round_left: float64 (n,), what is left of it.
-        offers: float64 (n, T, H), prices offered, 0 where none.
-        payments: float64 (n, T, H), prices paid.
-        bought: bool (n, T, H), lots bought.
         quality: float64 (n,), quality of the company's model so far.
-        accepted: int64 (n,), offers accepted in the open round.
-        highest_refused: float64 (n, H), highest refused offer per base expectation, 0 if none.
-        lowest_accepted: float64 (n, H), lowest accepted offer per base expectation, 2 if none.
-        last_change: float64 (n,), change of quality in the last round.
-        last_spent: float64 (n,), part of the last round's budget that was spent.
-        last_acceptance: float64 (n,), accepted offers of the last round / H.
     """
 
     def __init__(
@@ -78,21 +65,28 @@ class MarketState:
         self.tables: Tables = make_tables(config)
         self.n = n
         self.quality_model = quality_model or make_quality(config.quality, self.tables.pack)
+        self._surrogate = as_surrogate(self.quality_model)
         rounds, holders = self.tables.base.shape
+        self.routes: Routes = self.tables.routes
+        self._own_starts = np.zeros((0, rounds), np.int64)
+        if config.order == "random":
+            self.routes, self._own_starts = self.routes.extended(self.tables.lots, n)
+        self.stop = np.zeros(n, np.int64)
         self.factor = np.ones((n, holders))
-        self.rest = np.zeros((n, holders, 3))
-        self.order = np.zeros((n, holders), np.int64)
-        self.round_index, self.position, self.accepted = np.zeros((3, n), np.int64)
-        self.leftover, self.round_budget, self.round_left, self.quality = np.zeros((4, n))
-        self.last_change, self.last_spent, self.last_acceptance = np.zeros((3, n))
+        self._asked = np.zeros((n, rounds * holders))
+        self._offers = np.zeros((n, rounds * holders))
+        self.sheet = np.zeros((n, QUALITY))
+        self.sheet_scale = np.array([self.budget, self.budget, self.budget, holders])
+        self.past = np.zeros((n, FIRST_KNOWN_OF_ROUND))
+        self.past_scale = np.array([self.budget, 1, 1, 1, holders])
+        self.seen = np.zeros((n, holders, 3))
         self.round_budgets = np.zeros((n, rounds))
-        self.offers, self.payments = np.zeros((2, n, rounds, holders))
-        self.bought = np.zeros((n, rounds, holders), np.bool_)
-        self.highest_refused = np.zeros((n, holders))
-        self.lowest_accepted = np.full((n, holders), 2.0)
-        self._quality_before = np.zeros(n)
-        self._stage = np.full(n, Stage.NEW, np.int8)
-        self._orders = np.zeros((n, rounds, holders), np.int64)
+        self.quality = np.zeros(n)
+        self._memory = np.zeros((n, 0))
+        if self._surrogate:
+            self._memory = self._surrogate.new_memory(n)
+        self._everyone = np.arange(n)
+        self._together = False
 
     @property
     def budget(self) -> float:
@@ -105,14 +99,35 @@ class MarketState:
         return self.tables.base * self.factor[:, None]
 
     @property
+    def round_index(self) -> Ints:
+        """Number of finished rounds t, int64 (n,)."""
+        return np.asarray(self.routes.round_index[self.stop])
+
+    @property
     def running(self) -> Bools:
         """Which markets are within an episode, bool (n,)."""
-        return np.asarray((self._stage == Stage.BETWEEN) | (self._stage == Stage.OFFERING))
+        stage = self.routes.stage[self.stop]
+        return np.asarray((stage != Stage.NEW) & (stage != Stage.DONE))
 
     @property
     def due(self) -> Bools:
         """Which markets wait for an offer, bool (n,)."""
-        return np.asarray((self._stage == Stage.OFFERING) & (self.position < self.tables.holders))
+        return np.asarray(self.routes.stage[self.stop] == Stage.OFFERING)
+
+    def at(self, where: Bools | None = None) -> tuple[Rows, Any]:
+        """Return where some markets stand.
+
+        Args:
+            where: bool (n,), the markets; None for all.
+
+        Returns:
+            Rows of the arrays, and stops: a slice and an int if all stand together, else
+            int64 (k,) each.
+        """
+        rows = self._everyone if where is None else np.flatnonzero(where)
+        if self._together and len(rows) == self.n:
+            return ALL, int(self.stop[0])
+        return rows, self.stop[rows]
 
     def due_holder(self, rows: Ints) -> Ints:
         """Return the holders who are due in some markets.
@@ -123,23 +138,63 @@ class MarketState:
         Returns:
             int64 (k,), holder indices.
         """
-        return np.asarray(self.order[rows, self.position[rows]])
+        return np.asarray(self.routes.lot[self.stop[rows]] % self.tables.holders)
 
-    def visiting_order(self, name: str | None) -> Ints | None:
-        """Return a visiting order for each market's coming round.
+    @property
+    def round_left(self) -> Floats:
+        """Money left in the open round, float64 (n,), 0 between rounds."""
+        return self.sheet[:, 0]
 
-        Args:
-            name: "index", "value", or None.
+    @property
+    def round_budget(self) -> Floats:
+        """Money set aside for the open round, float64 (n,), 0 between rounds."""
+        return self.sheet[:, 1]
 
-        Returns:
-            int64 (n, H) for `begin_round`; None for None.
+    @property
+    def leftover(self) -> Floats:
+        """Money left in all, float64 (n,)."""
+        return self.sheet[:, 0] + self.sheet[:, 2]
 
-        Raises:
-            OptionError: the name is unknown.
+    @property
+    def accepted(self) -> Floats:
+        """Number of offers accepted in the open round, or else the last, float64 (n,)."""
+        return self.sheet[:, 3]
+
+    @property
+    def last_change(self) -> Floats:
+        """Change of quality in the last round, float64 (n,)."""
+        return self.past[:, ROUND_FEATURES.index("quality_change")]
+
+    @property
+    def highest_refused(self) -> Floats:
+        """Highest refused offer per base expectation, float64 (n, H), 0 if none.
+
+        Offers of the open round count once it is closed.
         """
-        if name is None:
-            return None
-        if name not in self.tables.orders:
-            known = listed(self.tables.orders)
-            raise OptionError(f"unknown order {name!r} of a policy; known: {known}")
-        return self.tables.orders[name][np.minimum(self.round_index, self.tables.rounds - 1)]
+        return self.seen[:, :, 1] * 2
+
+    @property
+    def lowest_accepted(self) -> Floats:
+        """Lowest accepted offer per base expectation, float64 (n, H), 2 if none.
+
+        Offers of the open round count once it is closed.
+        """
+        return self.seen[:, :, 2] * 2
+
+    @property
+    def offers(self) -> Floats:
+        """Prices offered, float64 (n, T, H), 0 where none."""
+        return self._by_lot(self._offers)
+
+    @property
+    def bought(self) -> Bools:
+        """Lots bought, bool (n, T, H)."""
+        return self._by_lot(self._offers >= self._asked)
+
+    @property
+    def payments(self) -> Floats:
+        """Prices paid, float64 (n, T, H)."""
+        return np.where(self.bought, self.offers, 0.0)
+
+    def _by_lot(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values.reshape(self.n, *self.tables.base.shape)

@@ -12,9 +12,15 @@ from numpy.typing import NDArray
 
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
+from copyright_gym.features import MARKUPS, ROUND_FEATURES
 from copyright_gym.pack import Pack, load_pack
+from copyright_gym.plain import Plain, make_plain
+from copyright_gym.routes import Routes, make_routes
 
 Floats = NDArray[np.float64]
+
+FIRST_KNOWN_OF_ROUND = ROUND_FEATURES.index("round")
+"""Features of the round level from here on depend on the number of finished rounds alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +38,14 @@ class Tables:
         orders: visiting orders "index" and "value", each int64 (T, H).
         lots: float64 (T + 1, H, 4), the lots' features in observations: c / largest c, l,
             b / B, b / largest b; a row of zeros follows the last round.
-        rounds_lots: float64 (T + 1, 3), mean c / largest c, mean l, sum of b / B of a round.
+        lowest: float64 (T, H), base expectations, but infinite for lots without a price,
+            which are never sold.
+        prices: float64 (T * H, 11), uncapped price of each action for each lot.
+        limits: float64 (T * H + 1, 10), the money above which actions 1 to 10 differ from all
+            lower ones; infinite in the last row, which is of no lot.
+        round_features: float32 (T + 1, 10), round observations by finished rounds; those that
+            change within an episode are left at 0.
+        routes: the stops of an episode.
     """
 
     config: MarketConfig
@@ -44,7 +57,11 @@ class Tables:
     budget: float
     orders: Mapping[str, NDArray[np.int64]]
     lots: Floats
-    rounds_lots: Floats
+    lowest: Floats
+    prices: Floats
+    limits: Floats
+    round_features: NDArray[np.float32]
+    routes: Routes
 
     @property
     def rounds(self) -> int:
@@ -55,6 +72,11 @@ class Tables:
     def holders(self) -> int:
         """Number of holders H."""
         return len(self.base[0])
+
+    @functools.cached_property
+    def plain(self) -> Plain:
+        """The same numbers for the kernel of a single market."""
+        return make_plain(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy shares the tables that are in memory already.
@@ -103,12 +125,42 @@ def _make_once(config: MarketConfig, pack: Pack) -> Tables:
         (contribution / largest, loss, base / budget, base / base.max())
     ):
         lots[:-1, :, column] = values
-    rounds_lots = lots[:, :, :3].mean(axis=1) * (1, 1, base.shape[1])
-    for array in (contribution, loss, base, exposure, lots, rounds_lots, *orders.values()):
+    lowest = np.where(base > 0, base, np.inf)
+    prices = base.reshape(-1, 1) * MARKUPS
+    # The index -1, of no lot, is the last row.
+    bounds = np.full((base.size + 1, len(MARKUPS) - 1), np.inf)
+    bounds[:-1] = np.where(base.reshape(-1, 1) > 0, prices[:, :-1], np.inf)
+    round_features = _round_features(lots)
+    routes = make_routes(lots, orders)
+    arrays = contribution, loss, base, exposure, lots, lowest, prices, bounds, round_features
+    for array in (*arrays, *orders.values()):
         array.flags.writeable = False
     return Tables(
-        config, pack, contribution, loss, base, exposure, budget, orders, lots, rounds_lots
+        config=config,
+        pack=pack,
+        contribution=contribution,
+        loss=loss,
+        base=base,
+        exposure=exposure,
+        budget=budget,
+        orders=orders,
+        lots=lots,
+        lowest=lowest,
+        prices=prices,
+        limits=bounds,
+        round_features=round_features,
+        routes=routes,
     )
+
+
+def _round_features(lots: Floats) -> NDArray[np.float32]:
+    rounds, holders = len(lots) - 1, lots.shape[1]
+    t = np.arange(rounds + 1)
+    values = np.zeros((rounds + 1, len(ROUND_FEATURES)))
+    values[:, FIRST_KNOWN_OF_ROUND] = t / rounds
+    values[:, FIRST_KNOWN_OF_ROUND + 1 : -1] = lots[:, :, :3].mean(axis=1) * (1, 1, holders)
+    values[:-1, -1] = 1.0 / (rounds - t[:-1])
+    return np.minimum(values, 1.0).astype(np.float32)
 
 
 def _relative(values: Floats) -> Floats:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.envs.base import DiscreteMarketEnv, Observation, Step, make_market
-from copyright_gym.observations import holder_features
+from copyright_gym.config import MarketConfig
+from copyright_gym.envs.base import DiscreteMarketEnv, Observation, Step, open_round
+from copyright_gym.features import holder_features
 from copyright_gym.policies import Level, Policy
-from copyright_gym.rollout import open_round
 
 
 class HolderAllocationEnv(DiscreteMarketEnv):
@@ -43,31 +43,35 @@ class HolderAllocationEnv(DiscreteMarketEnv):
     | 0 | round_left | money left in the round / B |
     | 1 | round_budget | money set aside for the round / B |
     | 2 | outside | money left outside the round / B |
-    | 3 | round | t / T |
-    | 4 | position | position in the visiting order / H |
-    | 5 | even_share | 1 / holders left in the round |
-    | 6 | acceptance | accepted / H so far in the round |
-    | 7 | quality | quality so far |
-    | 8 | holder | holder index / (H - 1) |
-    | 9 | bought | lots bought from this holder so far / T |
-    | 10 | contribution | c / largest c |
-    | 11 | loss | l |
-    | 12 | cost | base expectation / B |
-    | 13 | base | base expectation / largest base expectation |
-    | 14 | rest_contribution | mean c of the lots still to come in the round / largest c |
-    | 15 | rest_loss | mean l of the lots still to come |
-    | 16 | rest_cost | sum of their base expectations / B, at most 1 |
-    | 17 | refused | highest refused offer of this holder / base / 2; 0 if none |
-    | 18 | accepted | lowest accepted offer of this holder / base / 2; 1 if none |
-    | 19 | expectation | expectation / base / 4; only with `visible_expectations` |
+    | 3 | acceptance | accepted / H so far in the round |
+    | 4 | quality | quality so far |
+    | 5 | bought | lots bought from this holder so far / T |
+    | 6 | refused | highest refused offer of this holder / base / 2; 0 if none |
+    | 7 | accepted | lowest accepted offer of this holder / base / 2; 1 if none |
+    | 8 | round | t / T |
+    | 9 | position | position in the visiting order / H |
+    | 10 | even_share | 1 / holders left in the round |
+    | 11 | holder | holder index / (H - 1) |
+    | 12 | contribution | c / largest c |
+    | 13 | loss | l |
+    | 14 | cost | base expectation / B, at most 1 |
+    | 15 | base | base expectation / largest base expectation |
+    | 16 | rest_contribution | mean c of the lots still to come in the round / largest c |
+    | 17 | rest_loss | mean l of the lots still to come |
+    | 18 | rest_cost | sum of their base expectations / B, at most 1 |
+    | 19 | expectation | expectation / base / 4, at most 1; only with `visible_expectations` |
 
-    Columns 8 to 19 are 0 at the end of an episode.
+    Columns 5 to 7 and 9 to 19 are 0 at the end of an episode.
 
     ## Rewards
     The change of the model's quality by a lot that was bought, where quality is 1 - D / D0
     with the Fréchet distances D of the fine-tuned and D0 of the base model. The rewards of an
     episode sum to its final quality. `kappa` * payment / B and `copyright_weight` * exposure
     are taken off (both 0 by default); the exposure of a lot is its l over the sum of all l.
+
+    ## Info
+    `quality` so far and `action_mask`, see above. With `reveal=True` also `hidden`, for
+    analysis only: a dictionary with `expectations`, float64 (T, H).
 
     ## Starting State
     A fresh base model, the whole budget, newly drawn hidden factors.
@@ -78,6 +82,8 @@ class HolderAllocationEnv(DiscreteMarketEnv):
 
     ## Arguments
     `round_policy`: name or object of the policy at the round level, "uniform" by default.
+    `reveal`: whether infos hold what policies must not see, False by default.
+    `render_mode`: "ansi", "rgb_array", "human" or None.
     All other arguments are the options of `copyright_gym.MarketConfig`.
 
     ```python
@@ -96,11 +102,19 @@ class HolderAllocationEnv(DiscreteMarketEnv):
 
     other_level: ClassVar[Level] = "round"
 
-    def __init__(self, round_policy: str | Policy = "uniform", **options: Any) -> None:
+    def __init__(
+        self,
+        round_policy: str | Policy = "uniform",
+        reveal: bool = False,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
         """Make the environment.
 
         Args:
             round_policy: name or object of the policy at the round level.
+            reveal: whether infos tell the hidden expectations.
+            render_mode: "ansi", "rgb_array", "human" or None.
             **options: options of `MarketConfig`.
 
         Raises:
@@ -108,9 +122,9 @@ class HolderAllocationEnv(DiscreteMarketEnv):
             PackError: the pack is unknown or damaged.
             PolicyError: the policy is unknown or of the wrong level.
         """
-        market = make_market(options)
-        features = holder_features(market.config.visible_expectations)
-        super().__init__(market, features, round_policy)
+        config = MarketConfig.from_options(**options)
+        features = holder_features(config.visible_expectations)
+        super().__init__(config, features, round_policy, reveal, render_mode)
 
     def step(self, action: np.int64 | int) -> Step:
         """Make an offer to the holder who is due.
@@ -125,18 +139,19 @@ class HolderAllocationEnv(DiscreteMarketEnv):
             InvalidAction: the action is not in the action space; the state is unchanged.
             ResetNeeded: the episode has not begun or is over.
         """
-        reward = self.market.offer(self._checked(action))
-        if not self.market.due[0]:
-            reward += self.market.end_round()
-            if self.market.running[0]:
-                open_round(self.market, self.policy)
+        market = self.market
+        reward = market.offer(self._checked(action))
+        if not market.due:
+            reward += market.end_round()
+            if market.running:
+                open_round(market, self.policy)
         return self._result(reward)
 
-    def _mask(self) -> NDArray[np.bool_]:
+    def _mask(self) -> NDArray[np.int8]:
         return self.market.holder_mask()
 
-    def _start(self) -> None:
-        super()._start()
+    def _start(self, seeded: bool) -> None:
+        super()._start(seeded)
         open_round(self.market, self.policy)
 
     def _observe(self) -> Observation:

@@ -1,4 +1,4 @@
-"""What the environments share: one market, its seeding, and the info dictionary."""
+"""What the environments of one market share: seeding, the info dictionary, rendering."""
 
 from __future__ import annotations
 
@@ -11,30 +11,51 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from copyright_gym.config import MarketConfig
-from copyright_gym.market import Market
-from copyright_gym.observations import MARKUPS, bounds
-from copyright_gym.policies import Level, Policy, as_policy
+from copyright_gym.envs.rendering import FPS, Frame, Viewer
+from copyright_gym.errors import OptionError
+from copyright_gym.features import MARKUPS, SHARES, bounds
+from copyright_gym.policies import Level, Policy, as_policy, is_stateless
+from copyright_gym.single import SingleMarket
 
 Observation = NDArray[np.float32]
 Action = TypeVar("Action")
 Step = tuple[Observation, float, bool, bool, dict[str, Any]]
+
+_SHARES = SHARES.tolist()
 
 
 class MarketEnv(gym.Env[Observation, Action]):
     """A view of one market; subclasses say what a step decides and what is seen.
 
     Attributes:
-        market: the kernel, with n = 1. It also holds what policies must not see.
+        market: the kernel. It also holds what policies must not see.
     """
 
-    def __init__(self, market: Market, features: tuple[str, ...]) -> None:
-        """Keep a market and set the observation space.
+    metadata = {  # noqa: RUF012 - gymnasium declares it as an instance variable
+        "render_modes": ["ansi", "rgb_array", "human"],
+        "render_fps": FPS,
+    }
+
+    def __init__(
+        self, config: MarketConfig, features: tuple[str, ...], reveal: bool, render_mode: str | None
+    ) -> None:
+        """Make a market and set the observation space.
 
         Args:
-            market: a market with n = 1.
+            config: the options of the market.
             features: names of the features of an observation.
+            reveal: whether infos tell the hidden expectations.
+            render_mode: one of `metadata["render_modes"]`, or None.
+
+        Raises:
+            OptionError: an option is impossible.
+            PackError: the pack is unknown or damaged.
         """
-        self.market = market
+        check_flags(reveal, render_mode, self.metadata["render_modes"])
+        self.market = SingleMarket(config)
+        self.reveal = reveal
+        self.render_mode = render_mode
+        self._viewer = Viewer()
         low, high = bounds(features)
         self.observation_space = Box(low, high, dtype=np.float32)
 
@@ -51,27 +72,46 @@ class MarketEnv(gym.Env[Observation, Action]):
             The observation and the info dictionary.
         """
         super().reset(seed=seed)
-        self.market.reset([self.np_random])
-        self._start()
-        return self._observation(), self._info()
+        self.market.reset(self.np_random)
+        self._start(seed is not None)
+        if self.render_mode == "human":
+            self.render()
+        return self._observe(), self._info()
 
-    def _start(self) -> None:
+    def render(self) -> Any:
+        """Draw the market as `render_mode` says.
+
+        Returns:
+            A table (str) for "ansi", uint8 (height, width, 3) for "rgb_array", else None.
+        """
+        if self.render_mode == "ansi":
+            return Frame.of(self.market).text()
+        if self.render_mode is None:
+            gym.logger.warn("render() draws nothing: no render_mode was given to gym.make")
+            return None
+        return self._viewer.draw(Frame.of(self.market), self.render_mode)
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        self._viewer.close()
+
+    def _start(self, seeded: bool) -> None:
         """Do what comes before the first decision of an episode."""
 
     def _observe(self) -> Observation:
-        """Return the observations of the market, float32 (1, d), in a new array."""
+        """Return the observation of the market in a new array, float32 (d,)."""
         raise NotImplementedError
 
-    def _observation(self) -> Observation:
-        observation: Observation = self._observe()[0]
-        return observation
-
     def _info(self) -> dict[str, Any]:
-        return {"quality": float(self.market.quality[0])}
+        info: dict[str, Any] = {"quality": self.market.quality}
+        if self.reveal:
+            info["hidden"] = {"expectations": self.market.expectations}
+        return info
 
-    def _result(self, reward: NDArray[np.float64]) -> Step:
-        terminated = not self.market.running[0]
-        return self._observation(), float(reward[0]), terminated, False, self._info()
+    def _result(self, reward: float) -> Step:
+        if self.render_mode == "human":
+            self.render()
+        return self._observe(), reward, not self.market.running, False, self._info()
 
 
 class DiscreteMarketEnv(MarketEnv[np.int64]):
@@ -83,20 +123,32 @@ class DiscreteMarketEnv(MarketEnv[np.int64]):
 
     other_level: ClassVar[Level]
 
-    def __init__(self, market: Market, features: tuple[str, ...], policy: str | Policy) -> None:
-        """Keep a market and the policy of the other level.
+    def __init__(
+        self,
+        config: MarketConfig,
+        features: tuple[str, ...],
+        policy: str | Policy,
+        reveal: bool,
+        render_mode: str | None,
+    ) -> None:
+        """Make a market and keep the policy of the other level.
 
         Args:
-            market: a market with n = 1.
+            config: the options of the market.
             features: names of the features of an observation.
             policy: name or object of the policy of the other level.
+            reveal: whether infos tell the hidden expectations.
+            render_mode: one of `metadata["render_modes"]`, or None.
 
         Raises:
+            OptionError: an option is impossible.
+            PackError: the pack is unknown or damaged.
             PolicyError: the policy is unknown or of the wrong level.
         """
-        super().__init__(market, features)
+        super().__init__(config, features, reveal, render_mode)
         self.action_space = Discrete(len(MARKUPS))
         self.policy = as_policy(policy, self.other_level)
+        self._policy_generator: np.random.Generator | None = None
 
     def set_policy(self, policy: str | Policy) -> None:
         """Change the policy of the other level; it decides from its next decision on.
@@ -118,41 +170,82 @@ class DiscreteMarketEnv(MarketEnv[np.int64]):
         Returns:
             bool (11,), True where legal.
         """
-        mask: NDArray[np.bool_] = self._mask()[0]
-        return mask
+        return self._mask().view(np.bool_)
 
-    def _mask(self) -> NDArray[np.bool_]:
-        """Return the legal actions of the market, bool (1, 11)."""
-        raise NotImplementedError
-
-    def _start(self) -> None:
+    def _start(self, seeded: bool) -> None:
+        if seeded:
+            self._policy_generator = None
         self._reset_policy()
 
     def _reset_policy(self) -> None:
-        # A child generator keeps the market's own randomness free of the policy's.
-        self.policy.reset(1, self.np_random.spawn(1)[0])
+        if is_stateless(self.policy):
+            return
+        if self._policy_generator is None:
+            # A child generator keeps the market's own randomness free of the policy's.
+            self._policy_generator = self.np_random.spawn(1)[0]
+        self.policy.reset(1, self._policy_generator)
+
+    def _mask(self) -> NDArray[np.int8]:
+        """Return the legal actions in a new array, int8 (11,), 1 where legal."""
+        raise NotImplementedError
 
     def _info(self) -> dict[str, Any]:
-        return super()._info() | {"action_mask": self.action_masks().astype(np.int8)}
+        info = super()._info()
+        info["action_mask"] = self._mask()
+        return info
 
-    def _checked(self, action: Any) -> NDArray[np.int64]:
-        """Return an action for the kernel, int64 (1,)."""
+    def _checked(self, action: Any) -> int:
+        """Return an action as an int."""
+        # The common types first: asking the space takes longer than the rest of a step.
+        if type(action) in (int, np.int64) and 0 <= action < len(MARKUPS):
+            return int(action)
         if not self.action_space.contains(action):
             raise InvalidAction(f"{action!r} is not in {self.action_space}")
-        return np.array([int(action)], np.int64)
+        return int(action)
 
 
-def make_market(options: dict[str, Any]) -> Market:
-    """Make the market of an environment.
+def open_round(market: SingleMarket, policy: Policy) -> None:
+    """Begin a round with the share that a round policy chooses.
 
     Args:
-        options: options of `MarketConfig` by name.
+        market: the market, between rounds.
+        policy: the round policy.
+    """
+    action = policy.act(market.round_observation()[None], market.round_mask()[None].view(np.bool_))[
+        0
+    ]
+    market.begin_round(_SHARES[action])
+
+
+def finish_round(market: SingleMarket, policy: Policy) -> float:
+    """Let a holder policy make all offers of an open round, and close it.
+
+    Args:
+        market: the market, at the start of a round.
+        policy: the holder policy.
 
     Returns:
-        A market with n = 1.
+        The sum of the rewards.
+    """
+    reward = 0.0
+    while market.due:
+        mask = market.holder_mask()[None].view(np.bool_)
+        reward += market.offer(int(policy.act(market.holder_observation()[None], mask)[0]))
+    return reward + market.end_round()
+
+
+def check_flags(reveal: bool, render_mode: str | None, modes: list[str]) -> None:
+    """Check the options that are no part of a market.
+
+    Args:
+        reveal: should be a bool.
+        render_mode: should be one of the modes, or None.
+        modes: the known render modes.
 
     Raises:
-        OptionError: an option is unknown or impossible.
-        PackError: the pack is unknown or damaged.
+        OptionError: one of them is something else.
     """
-    return Market(MarketConfig.from_options(**options))
+    if not isinstance(reveal, bool):
+        raise OptionError(f"reveal must be True or False, not {reveal!r}")
+    if render_mode is not None and render_mode not in modes:
+        raise OptionError(f"unknown render_mode {render_mode!r}; known: {', '.join(modes)}")

@@ -8,9 +8,11 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
-from copyright_gym.envs.base import MarketEnv, Observation, Step, make_market
-from copyright_gym.observations import joint_features
-from copyright_gym.rollout import joint_round
+from copyright_gym.config import MarketConfig
+from copyright_gym.envs.base import MarketEnv, Observation, Step
+from copyright_gym.features import joint_features
+from copyright_gym.rollout import joint_actions
+from copyright_gym.tables import make_tables
 
 
 class JointAllocationEnv(MarketEnv[NDArray[np.float32]]):
@@ -42,6 +44,10 @@ class JointAllocationEnv(MarketEnv[NDArray[np.float32]]):
     ## Rewards
     As in `RoundBudgetEnv`.
 
+    ## Info
+    `quality` so far. With `reveal=True` also `hidden`, for analysis only: a dictionary
+    with `expectations`, float64 (T, H).
+
     ## Starting State
     A fresh base model, the whole budget, newly drawn hidden factors.
 
@@ -50,7 +56,9 @@ class JointAllocationEnv(MarketEnv[NDArray[np.float32]]):
     of the observation.
 
     ## Arguments
-    The options of `copyright_gym.MarketConfig`.
+    `reveal`: whether infos hold what policies must not see, False by default.
+    `render_mode`: "ansi", "rgb_array", "human" or None.
+    All other arguments are the options of `copyright_gym.MarketConfig`.
 
     ```python
     import gymnasium as gym
@@ -65,19 +73,24 @@ class JointAllocationEnv(MarketEnv[NDArray[np.float32]]):
     * v0: first version
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self, reveal: bool = False, render_mode: str | None = None, **options: Any
+    ) -> None:
         """Make the environment.
 
         Args:
+            reveal: whether infos tell the hidden expectations.
+            render_mode: "ansi", "rgb_array", "human" or None.
             **options: options of `MarketConfig`.
 
         Raises:
             OptionError: an option is unknown or impossible.
             PackError: the pack is unknown or damaged.
         """
-        market = make_market(options)
-        holders = market.tables.holders
-        super().__init__(market, joint_features(holders, market.config.visible_expectations))
+        config = MarketConfig.from_options(**options)
+        holders = make_tables(config).holders
+        features = joint_features(holders, config.visible_expectations)
+        super().__init__(config, features, reveal, render_mode)
         self.action_space = Box(-1.0, 1.0, (1 + holders,), np.float32)
 
     def step(self, action: ArrayLike) -> Step:
@@ -93,7 +106,12 @@ class JointAllocationEnv(MarketEnv[NDArray[np.float32]]):
             InvalidAction: the action is not in the action space; the state is unchanged.
             ResetNeeded: the episode has not begun or is over.
         """
-        return self._result(joint_round(self.market, np.asarray(action)[None]))
+        shares, offers = joint_actions(np.asarray(action)[None], self.market.tables.holders)
+        market, reward = self.market, 0.0
+        market.begin_round(float(shares[0]))
+        while market.due:
+            reward += market.offer(int(offers[0, market.due_holder]))
+        return self._result(reward + market.end_round())
 
     def _observe(self) -> Observation:
         return self.market.joint_observation()

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.envs.base import DiscreteMarketEnv, Observation, Step, make_market
-from copyright_gym.observations import ROUND_FEATURES, SHARES
+from copyright_gym.config import MarketConfig
+from copyright_gym.envs.base import DiscreteMarketEnv, Observation, Step, finish_round
+from copyright_gym.features import ROUND_FEATURES, SHARES
 from copyright_gym.policies import Level, Policy
-from copyright_gym.rollout import finish_round
 
 
 class RoundBudgetEnv(DiscreteMarketEnv):
@@ -31,21 +31,25 @@ class RoundBudgetEnv(DiscreteMarketEnv):
     | Index | Name | Meaning |
     |---|---|---|
     | 0 | leftover | money left / B |
-    | 1 | round | t / T |
-    | 2 | quality | quality so far |
-    | 3 | quality_change | change of quality in the last round |
-    | 4 | spent | spent / set aside in the last round; 0 if nothing |
-    | 5 | acceptance | accepted / H in the last round |
+    | 1 | quality | quality so far |
+    | 2 | quality_change | change of quality in the last round |
+    | 3 | spent | spent / set aside in the last round; 0 if nothing |
+    | 4 | acceptance | accepted / H in the last round |
+    | 5 | round | t / T |
     | 6 | mean_contribution | mean c of this round's lots / largest c |
     | 7 | mean_loss | mean l of this round's lots |
     | 8 | round_cost | sum of this round's base expectations / B, at most 1 |
     | 9 | even_share | 1 / rounds left |
 
-    Columns 6 to 8 are 0 after the last round.
+    Columns 6 to 9 are 0 after the last round.
 
     ## Rewards
     The change of the model's quality in the round. The rewards of an episode sum to its final
     quality. `kappa` and `copyright_weight` act as in `HolderAllocationEnv`.
+
+    ## Info
+    `quality` so far and `action_mask`, see above. With `reveal=True` also `hidden`, for
+    analysis only: a dictionary with `expectations`, float64 (T, H).
 
     ## Starting State
     A fresh base model, the whole budget, newly drawn hidden factors.
@@ -56,6 +60,8 @@ class RoundBudgetEnv(DiscreteMarketEnv):
 
     ## Arguments
     `holder_policy`: name or object of the policy at the holder level, "uniform" by default.
+    `reveal`: whether infos hold what policies must not see, False by default.
+    `render_mode`: "ansi", "rgb_array", "human" or None.
     All other arguments are the options of `copyright_gym.MarketConfig`.
 
     ```python
@@ -74,11 +80,19 @@ class RoundBudgetEnv(DiscreteMarketEnv):
 
     other_level: ClassVar[Level] = "holder"
 
-    def __init__(self, holder_policy: str | Policy = "uniform", **options: Any) -> None:
+    def __init__(
+        self,
+        holder_policy: str | Policy = "uniform",
+        reveal: bool = False,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
         """Make the environment.
 
         Args:
             holder_policy: name or object of the policy at the holder level.
+            reveal: whether infos tell the hidden expectations.
+            render_mode: "ansi", "rgb_array", "human" or None.
             **options: options of `MarketConfig`.
 
         Raises:
@@ -86,7 +100,8 @@ class RoundBudgetEnv(DiscreteMarketEnv):
             PackError: the pack is unknown or damaged.
             PolicyError: the policy is unknown or of the wrong level.
         """
-        super().__init__(make_market(options), ROUND_FEATURES, holder_policy)
+        config = MarketConfig.from_options(**options)
+        super().__init__(config, ROUND_FEATURES, holder_policy, reveal, render_mode)
 
     def step(self, action: np.int64 | int) -> Step:
         """Play a round.
@@ -101,11 +116,11 @@ class RoundBudgetEnv(DiscreteMarketEnv):
             InvalidAction: the action is not in the action space; the state is unchanged.
             ResetNeeded: the episode has not begun or is over.
         """
-        share = SHARES[self._checked(action)]
-        self.market.begin_round(share, self.market.visiting_order(self.policy.order))
+        share = self._checked(action) / (len(SHARES) - 1)
+        self.market.begin_round(share, self.policy.order)
         return self._result(finish_round(self.market, self.policy))
 
-    def _mask(self) -> NDArray[np.bool_]:
+    def _mask(self) -> NDArray[np.int8]:
         return self.market.round_mask()
 
     def _observe(self) -> Observation:

@@ -134,7 +134,7 @@ def test_all_views_replay_one_trajectory(synthetic_pack, order):
         holder_env.reset(seed=seed)
         visited, holder_rewards, over = [], [], False
         while not over:
-            t, holder = holder_env.market.round_index[0], holder_env.market.due_holder([0])[0]
+            t, holder = holder_env.market.round_index, holder_env.market.due_holder
             visited.append(offers[t, holder])
             _, reward, over, _, _ = holder_env.step(visited[-1])
             holder_rewards.append(reward)
@@ -233,7 +233,7 @@ def test_policy_of_the_other_level_can_change(synthetic_pack):
     env.unwrapped.set_policy("greedy")
     observation, _ = env.reset(seed=0)
     assert observation[0] == pytest.approx(0.5)
-    with pytest.raises(copyright_gym.errors.PolicyError, match="known: greedy, random, uniform"):
+    with pytest.raises(copyright_gym.errors.PolicyError, match=r"known: greedy, .*uniform"):
         env.unwrapped.set_policy("gredy")
     with pytest.raises(copyright_gym.errors.PolicyError, match="expected a round policy"):
         env.unwrapped.set_policy(make_policy("greedy", "holder"))
