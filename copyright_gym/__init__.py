@@ -34,12 +34,15 @@ __all__ = [
 register(
     id="copyright_gym/HolderAllocation-v0",
     entry_point="copyright_gym.envs.allocation:HolderAllocationEnv",
+    vector_entry_point="copyright_gym.envs.vector:HolderAllocationVectorEnv",
 )
 register(
     id="copyright_gym/RoundBudget-v0",
     entry_point="copyright_gym.envs.round_budget:RoundBudgetEnv",
+    vector_entry_point="copyright_gym.envs.vector:RoundBudgetVectorEnv",
 )
 register(
     id="copyright_gym/JointAllocation-v0",
     entry_point="copyright_gym.envs.joint:JointAllocationEnv",
+    vector_entry_point="copyright_gym.envs.vector:JointAllocationVectorEnv",
 )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.errors import PackError, listed, load_attribute
-from copyright_gym.tanh_surrogate import TanhSurrogate
+from copyright_gym.tanh_surrogate import TanhSurrogate as TanhSurrogate
 
 if TYPE_CHECKING:
     from copyright_gym.pack import Pack

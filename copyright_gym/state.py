@@ -114,6 +114,11 @@ class MarketState:
         """Which markets wait for an offer, bool (n,)."""
         return np.asarray(self.routes.stage[self.stop] == Stage.OFFERING)
 
+    @property
+    def visited(self) -> Bools:
+        """Which markets have an open round whose holders were all visited, bool (n,)."""
+        return np.asarray(self.routes.stage[self.stop] == Stage.VISITED)
+
     def at(self, where: Bools | None = None) -> tuple[Rows, Any]:
         """Return where some markets stand.
 

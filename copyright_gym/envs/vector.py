@@ -1,0 +1,158 @@
+"""The three environments for many markets at once; see the single ones for what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode
+from numpy.typing import ArrayLike
+
+from copyright_gym.config import MarketConfig
+from copyright_gym.envs.vector_base import (
+    Bools,
+    DiscreteVectorMarketEnv,
+    Floats,
+    Observations,
+    VectorMarketEnv,
+)
+from copyright_gym.features import ROUND_FEATURES, SHARES, holder_features, joint_features
+from copyright_gym.policies import Level, Policy
+from copyright_gym.rollout import finish_round, joint_round, open_round
+from copyright_gym.tables import make_tables
+
+
+class HolderAllocationVectorEnv(DiscreteVectorMarketEnv):
+    """`HolderAllocationEnv` for many markets."""
+
+    other_level: ClassVar[Level] = "round"
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        round_policy: str | Policy = "uniform",
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        reveal: bool = False,
+        **options: Any,
+    ) -> None:
+        """Make the environment.
+
+        Args:
+            num_envs: number of markets, at least 1.
+            round_policy: name or object of the policy at the round level.
+            autoreset_mode: when a market whose episode is over begins the next.
+            reveal: whether infos tell the hidden expectations.
+            **options: options of `MarketConfig`.
+
+        Raises:
+            OptionError: an option is unknown or impossible.
+            PackError: the pack is unknown or damaged.
+            PolicyError: the policy is unknown or of the wrong level.
+        """
+        config = MarketConfig.from_options(**options)
+        features = holder_features(config.visible_expectations)
+        super().__init__(num_envs, config, features, round_policy, autoreset_mode, reveal)
+
+    def action_masks(self) -> Bools:
+        """Return the legal actions, bool (n, 11), True where legal."""
+        return self.market.holder_mask()
+
+    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
+        market = self.market
+        rewards = market.offer(self._checked(actions, where), where)
+        closing = market.visited
+        if not closing.any():
+            return rewards, closing
+        rewards += market.end_round(closing)
+        going_on = closing & market.running
+        if going_on.any():
+            open_round(market, self._team.at(going_on), where=going_on)
+        return rewards, closing & ~going_on
+
+    def _begin(self, rows: Iterable[int], where: Bools | None) -> None:
+        super()._begin(rows, where)
+        open_round(self.market, self._team.at(where), where=where)
+
+    def _observe(self) -> Observations:
+        return self.market.holder_observation()
+
+
+class RoundBudgetVectorEnv(DiscreteVectorMarketEnv):
+    """`RoundBudgetEnv` for many markets."""
+
+    other_level: ClassVar[Level] = "holder"
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        holder_policy: str | Policy = "uniform",
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        reveal: bool = False,
+        **options: Any,
+    ) -> None:
+        """Make the environment.
+
+        Args:
+            num_envs: number of markets, at least 1.
+            holder_policy: name or object of the policy at the holder level.
+            autoreset_mode: when a market whose episode is over begins the next.
+            reveal: whether infos tell the hidden expectations.
+            **options: options of `MarketConfig`.
+
+        Raises:
+            OptionError: an option is unknown or impossible.
+            PackError: the pack is unknown or damaged.
+            PolicyError: the policy is unknown or of the wrong level.
+        """
+        config = MarketConfig.from_options(**options)
+        super().__init__(num_envs, config, ROUND_FEATURES, holder_policy, autoreset_mode, reveal)
+
+    def action_masks(self) -> Bools:
+        """Return the legal actions, bool (n, 11), True where legal."""
+        return self.market.round_mask()
+
+    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
+        market, shares = self.market, SHARES[self._checked(actions, where)]
+        market.begin_round(shares, self._team.order, where)
+        rewards = finish_round(market, self._team.at(where), where)
+        return rewards, self._ended(where)
+
+    def _observe(self) -> Observations:
+        return self.market.round_observation()
+
+
+class JointAllocationVectorEnv(VectorMarketEnv):
+    """`JointAllocationEnv` for many markets."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        reveal: bool = False,
+        **options: Any,
+    ) -> None:
+        """Make the environment.
+
+        Args:
+            num_envs: number of markets, at least 1.
+            autoreset_mode: when a market whose episode is over begins the next.
+            reveal: whether infos tell the hidden expectations.
+            **options: options of `MarketConfig`.
+
+        Raises:
+            OptionError: an option is unknown or impossible.
+            PackError: the pack is unknown or damaged.
+        """
+        config = MarketConfig.from_options(**options)
+        holders = make_tables(config).holders
+        features = joint_features(holders, config.visible_expectations)
+        space = Box(-1.0, 1.0, (1 + holders,), np.float32)
+        super().__init__(num_envs, config, features, space, autoreset_mode, reveal)
+
+    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
+        return joint_round(self.market, actions, where), self._ended(where)
+
+    def _observe(self) -> Observations:
+        return self.market.joint_observation()

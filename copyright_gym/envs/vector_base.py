@@ -1,0 +1,321 @@
+"""What the vector environments share: seeding, autoreset and infos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.error import InvalidAction
+from gymnasium.spaces import Box, Discrete, Space
+from gymnasium.utils.seeding import np_random
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import ArrayLike, NDArray
+
+from copyright_gym.config import MarketConfig
+from copyright_gym.envs.base import check_flags
+from copyright_gym.envs.team import Team
+from copyright_gym.errors import OptionError
+from copyright_gym.features import MARKUPS, bounds
+from copyright_gym.market import Market
+from copyright_gym.policies import Level, Policy, as_policy
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Observations = NDArray[np.float32]
+Step = tuple[Observations, Floats, Bools, Bools, dict[str, Any]]
+
+# Episodes whose hidden factors are drawn in one go; the stream of numbers stays the same.
+_AHEAD = 8
+
+
+class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
+    """n markets side by side; subclasses say what a step decides and what is seen.
+
+    Equal seeds give the same bits as `gymnasium.vector.SyncVectorEnv` over the single
+    environments, in all three autoreset modes. All arrays that are returned are new.
+
+    Attributes:
+        market: the kernel. It also holds what policies must not see.
+        num_envs: number of markets.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        config: MarketConfig,
+        features: tuple[str, ...],
+        action_space: Space[Any],
+        autoreset_mode: str | AutoresetMode,
+        reveal: bool,
+    ) -> None:
+        """Make markets and set the spaces.
+
+        Args:
+            num_envs: number of markets, at least 1.
+            config: the options of the markets.
+            features: names of the features of an observation.
+            action_space: actions in one market.
+            autoreset_mode: when a market whose episode is over begins the next.
+            reveal: whether infos tell the hidden expectations.
+
+        Raises:
+            OptionError: an option is impossible.
+            PackError: the pack is unknown or damaged.
+        """
+        if not isinstance(num_envs, int) or isinstance(num_envs, bool) or num_envs < 1:
+            raise OptionError(f"num_envs must be a positive integer, not {num_envs!r}")
+        check_flags(reveal, None, [])
+        try:
+            self.autoreset_mode = AutoresetMode(autoreset_mode)
+        except ValueError as error:
+            known = ", ".join(mode.value for mode in AutoresetMode)
+            raise OptionError(
+                f"unknown autoreset_mode {autoreset_mode!r}; known: {known}"
+            ) from error
+        self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
+        self.num_envs = num_envs
+        self.market = Market(config, num_envs)
+        self.reveal = reveal
+        low, high = bounds(features)
+        self.single_observation_space = Box(low, high, dtype=np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.single_action_space = action_space
+        self.action_space = batch_space(action_space, num_envs)
+        self._generators: list[np.random.Generator | None] = [None] * num_envs
+        # Normals drawn ahead, and how many episodes of each market's are used up.
+        self._ahead = np.zeros((num_envs, _AHEAD, self.market.tables.holders))
+        self._used = np.full(num_envs, _AHEAD)
+        self._over = np.zeros(num_envs, np.bool_)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start episodes.
+
+        Args:
+            seed: seeds of the generators that this and the following episodes draw from: one
+                per market, or one integer for seed, seed + 1, and so on; None goes on with
+                the generators as they are.
+            options: `reset_mask`, bool (n,), names the markets to reset; all by default.
+
+        Returns:
+            The observations of all markets, and the infos of those that were reset.
+
+        Raises:
+            ValueError: the number of seeds or the mask is wrong.
+            TypeError: the mask is no array of bools.
+        """
+        n = self.num_envs
+        seeds = [seed + i for i in range(n)] if isinstance(seed, int) else seed or [None] * n
+        if len(seeds) != n:
+            raise ValueError(f"{n} markets need as many seeds, not {len(seeds)}")
+        where = _reset_mask(options, n)
+        rows = range(n) if where is None else np.flatnonzero(where).tolist()
+        for row in rows:
+            if seeds[row] is not None or self._generators[row] is None:
+                self._generators[row] = np_random(seeds[row])[0]
+                self._used[row] = _AHEAD
+                self._reseeded(row)
+        moved = np.ones(n, np.bool_) if where is None else where
+        self._over[moved] = False
+        self._restart(where)
+        return self._observe(), self._infos(moved)
+
+    def step(self, actions: ArrayLike) -> Step:
+        """Take a step in each market.
+
+        Args:
+            actions: one action per market. With autoreset on the next step, those of markets
+                whose episode was over are ignored.
+
+        Returns:
+            Observations float32 (n, d), rewards float64 (n,), terminations and truncations
+            bool (n,), and infos.
+
+        Raises:
+            InvalidAction: an action is not in the action space; the state is unchanged.
+            ResetNeeded: an episode has not begun or is over.
+        """
+        n, waiting = self.num_envs, self._over
+        resets = self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(waiting.any())
+        everyone = np.ones(n, np.bool_)
+        rewards, over = np.zeros(n), np.zeros(n, np.bool_)
+        if not resets:
+            rewards, over = self._play(actions, None)
+        elif not waiting.all():
+            rewards, over = self._play(actions, ~waiting)
+        if resets:
+            self._restart(waiting)
+        infos: dict[str, Any] = {}
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            if over.any():
+                infos |= self._final(over)
+                self._restart(over)
+        else:
+            self._over = over
+        infos |= self._infos(everyone)
+        return self._observe(), rewards, over.copy(), np.zeros(n, np.bool_), infos
+
+    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
+        """Take a step in some markets; return rewards and which episodes are over."""
+        raise NotImplementedError
+
+    def _observe(self) -> Observations:
+        """Return the observations of all markets in a new array, float32 (n, d)."""
+        raise NotImplementedError
+
+    def _ended(self, where: Bools | None) -> Bools:
+        """Return which episodes are over among those of the markets `where`."""
+        over = ~self.market.running
+        return over if where is None else over & where
+
+    def _begin(self, rows: Iterable[int], where: Bools | None) -> None:
+        """Do what comes before the first decision of an episode."""
+
+    def _reseeded(self, row: int) -> None:
+        """Note that a market's generator is a new one."""
+
+    def _generator(self, row: int) -> np.random.Generator:
+        generator = self._generators[row]
+        if generator is None:
+            generator = self._generators[row] = np_random(None)[0]
+        return generator
+
+    def _restart(self, where: Bools | None) -> None:
+        """Start new episodes in the markets `where`."""
+        rows = np.arange(self.num_envs) if where is None else np.flatnonzero(where)
+        if self.market.config.order == "random":
+            self.market.reset([self._generator(row) for row in range(self.num_envs)], where)
+        else:
+            for row in rows[self._used[rows] == _AHEAD].tolist():
+                self._generator(row).standard_normal(out=self._ahead[row])
+                self._used[row] = 0
+            self.market.restart(self._ahead[rows, self._used[rows]], rows)
+            self._used[rows] += 1
+        self._begin(rows.tolist(), where)
+
+    def _infos(self, where: Bools) -> dict[str, Any]:
+        """Return the infos of the markets `where`; those of the others are 0."""
+        infos: dict[str, Any] = {}
+        quality = self.market.quality * where
+        _add(infos, where, quality=quality)
+        if self.reveal:
+            expectations = self.market.expectations * where[:, None, None]
+            _add(infos, where, hidden=_add({}, where, expectations=expectations))
+        return infos
+
+    def _final(self, over: Bools) -> dict[str, Any]:
+        """Return the infos about episodes that are over, before their markets restart."""
+        infos: dict[str, Any] = {}
+        last = np.full(self.num_envs, None, dtype=object)
+        seen = self._observe()
+        for row in np.flatnonzero(over).tolist():
+            last[row] = seen[row].copy()
+        return _add(infos, over, final_obs=last, final_info=self._infos(over))
+
+
+class DiscreteVectorMarketEnv(VectorMarketEnv):
+    """A view of one level of the hierarchy; a given policy decides at the other level."""
+
+    other_level: ClassVar[Level]
+
+    def __init__(
+        self,
+        num_envs: int,
+        config: MarketConfig,
+        features: tuple[str, ...],
+        policy: str | Policy,
+        autoreset_mode: str | AutoresetMode,
+        reveal: bool,
+    ) -> None:
+        """Make markets and keep the policy of the other level.
+
+        Args:
+            num_envs: number of markets, at least 1.
+            config: the options of the markets.
+            features: names of the features of an observation.
+            policy: name or object of the policy of the other level.
+            autoreset_mode: when a market whose episode is over begins the next.
+            reveal: whether infos tell the hidden expectations.
+
+        Raises:
+            OptionError: an option is impossible.
+            PackError: the pack is unknown or damaged.
+            PolicyError: the policy is unknown or of the wrong level.
+        """
+        space = Discrete(len(MARKUPS))
+        super().__init__(num_envs, config, features, space, autoreset_mode, reveal)
+        self._team = Team(as_policy(policy, self.other_level), num_envs)
+        self._policy_generators: dict[int, np.random.Generator] = {}
+
+    def set_policy(self, policy: str | Policy) -> None:
+        """Change the policy of the other level; it decides from its next decision on.
+
+        Args:
+            policy: name or object of the policy.
+
+        Raises:
+            PolicyError: the policy is unknown or of the wrong level.
+        """
+        self._team = Team(as_policy(policy, self.other_level), self.num_envs)
+        self._team.restart(range(self.num_envs), self._policy_generator)
+
+    def action_masks(self) -> Bools:
+        """Return the legal actions: those that differ from all lower ones.
+
+        Returns:
+            bool (n, 11), True where legal.
+        """
+        raise NotImplementedError
+
+    def _begin(self, rows: Iterable[int], where: Bools | None) -> None:
+        self._team.restart(rows, self._policy_generator)
+
+    def _reseeded(self, row: int) -> None:
+        self._policy_generators.pop(row, None)
+
+    def _policy_generator(self, row: int) -> np.random.Generator:
+        if row not in self._policy_generators:
+            self._policy_generators[row] = self._generator(row).spawn(1)[0]
+        return self._policy_generators[row]
+
+    def _infos(self, where: Bools) -> dict[str, Any]:
+        mask = self.action_masks().view(np.int8)
+        if not where.all():
+            mask *= where[:, None]
+        return _add(super()._infos(where), where, action_mask=mask)
+
+    def _checked(self, actions: ArrayLike, where: Bools | None) -> Ints:
+        """Return actions as an array; those outside `where` are set to 0."""
+        array = np.asarray(actions)
+        if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
+            raise InvalidAction(f"{actions!r} is not in {self.action_space}")
+        if where is not None:
+            array = np.where(where, array, 0)
+        if array.min() < 0 or array.max() >= len(MARKUPS):
+            raise InvalidAction(f"{actions!r} is not in {self.action_space}")
+        return array
+
+
+def _add(infos: dict[str, Any], where: Bools, **values: Any) -> dict[str, Any]:
+    """Add values to infos, each with a mask of the markets that it is about."""
+    for name, value in values.items():
+        infos[name], infos[f"_{name}"] = value, where.copy()
+    return infos
+
+
+def _reset_mask(options: dict[str, Any] | None, n: int) -> Bools | None:
+    if options is None or "reset_mask" not in options:
+        return None
+    mask = options["reset_mask"]
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise TypeError(f"reset_mask must be an array of bools, not {mask!r}")
+    if mask.shape != (n,) or not mask.any():
+        raise ValueError(f"reset_mask must have shape ({n},) and a True value, not {mask!r}")
+    return mask
