@@ -11,8 +11,8 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from copyright_gym.config import MarketConfig
-from copyright_gym.envs.rendering import FPS, Frame, Viewer
-from copyright_gym.errors import OptionError
+from copyright_gym.envs.rendering import FPS, RENDER_MODES, Frame, Viewer
+from copyright_gym.errors import OptionError, listed
 from copyright_gym.features import MARKUPS, SHARES, bounds
 from copyright_gym.policies import Level, Policy, as_policy, is_stateless
 from copyright_gym.single import SingleMarket
@@ -32,7 +32,7 @@ class MarketEnv(gym.Env[Observation, Action]):
     """
 
     metadata = {  # noqa: RUF012 - gymnasium declares it as an instance variable
-        "render_modes": ["ansi", "rgb_array", "human"],
+        "render_modes": RENDER_MODES,
         "render_fps": FPS,
     }
 
@@ -51,7 +51,7 @@ class MarketEnv(gym.Env[Observation, Action]):
             OptionError: an option is impossible.
             PackError: the pack is unknown or damaged.
         """
-        check_flags(reveal, render_mode, self.metadata["render_modes"])
+        check_flags(reveal, render_mode)
         self.market = SingleMarket(config)
         self.reveal = reveal
         self.render_mode = render_mode
@@ -234,18 +234,17 @@ def finish_round(market: SingleMarket, policy: Policy) -> float:
     return reward + market.end_round()
 
 
-def check_flags(reveal: bool, render_mode: str | None, modes: list[str]) -> None:
+def check_flags(reveal: bool, render_mode: str | None) -> None:
     """Check the options that are no part of a market.
 
     Args:
         reveal: should be a bool.
-        render_mode: should be one of the modes, or None.
-        modes: the known render modes.
+        render_mode: should be one of `RENDER_MODES`, or None.
 
     Raises:
         OptionError: one of them is something else.
     """
     if not isinstance(reveal, bool):
         raise OptionError(f"reveal must be True or False, not {reveal!r}")
-    if render_mode is not None and render_mode not in modes:
-        raise OptionError(f"unknown render_mode {render_mode!r}; known: {', '.join(modes)}")
+    if render_mode is not None and render_mode not in RENDER_MODES:
+        raise OptionError(f"unknown render_mode {render_mode!r}; known: {listed(RENDER_MODES)}")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from copyright_gym.errors import load_attribute
 from copyright_gym.single import SingleMarket
 
+RENDER_MODES = ["ansi", "rgb_array", "human"]
 FPS = 4
 _MARKS = {True: "+", False: "-"}
 
@@ -129,7 +130,7 @@ class Viewer:
     def close(self) -> None:
         """Close the window."""
         if self._figure is not None:
-            load_attribute("matplotlib.pyplot:close")(self._figure)
+            _matplotlib("matplotlib.pyplot:close")(self._figure)
         self._figure = None
 
     def __reduce__(self) -> tuple[type[Viewer], tuple[()]]:
@@ -140,13 +141,16 @@ class Viewer:
 def _new_figure(render_mode: str) -> Any:
     size = {"figsize": (10, 4), "dpi": 80, "layout": "constrained"}
     if render_mode == "human":
-        pyplot_figure = load_attribute("matplotlib.pyplot:figure")
-        figure = pyplot_figure(**size)
+        figure = _matplotlib("matplotlib.pyplot:figure")(**size)
         figure.show(warn=False)
         return figure
-    figure = load_attribute("matplotlib.figure:Figure")(**size)
-    load_attribute("matplotlib.backends.backend_agg:FigureCanvasAgg")(figure)
+    figure = _matplotlib("matplotlib.figure:Figure")(**size)
+    _matplotlib("matplotlib.backends.backend_agg:FigureCanvasAgg")(figure)
     return figure
+
+
+def _matplotlib(reference: str) -> Any:
+    return load_attribute(reference, extra="render")
 
 
 def _paint(figure: Any, frame: Frame) -> None:
@@ -167,7 +171,10 @@ def _paint(figure: Any, frame: Frame) -> None:
     offers.legend(loc="upper right", fontsize="small")
     finished = np.arange(len(frame.qualities) + 1)
     quality.step(
-        finished, np.array([frame.budget, *frame.leftovers]) / frame.budget, label="money left"
+        finished,
+        np.array([frame.budget, *frame.leftovers]) / frame.budget,
+        where="post",
+        label="money left",
     )
     quality.plot(finished, [0.0, *frame.qualities], "o-", label="quality")
     quality.set(xlabel="finished rounds", xlim=(-0.2, rounds + 0.2))

@@ -45,8 +45,9 @@ class Team:
             rows: the markets that begin one.
             generator: returns what the policy of a market draws from.
         """
-        for row in rows if self._members else ():
-            self._members[row].reset(1, generator(row))
+        if self._members:
+            for row in rows:
+                self._members[row].reset(1, generator(row))
 
     def at(self, where: Bools | None) -> Team:
         """Say which markets the next questions are about.

@@ -67,7 +67,7 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         """
         if not isinstance(num_envs, int) or isinstance(num_envs, bool) or num_envs < 1:
             raise OptionError(f"num_envs must be a positive integer, not {num_envs!r}")
-        check_flags(reveal, None, [])
+        check_flags(reveal, None)
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
         except ValueError as error:
