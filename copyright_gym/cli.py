@@ -18,7 +18,7 @@ from copyright_gym.errors import CopyrightGymError, load_attribute
 from copyright_gym.pack import load_pack, pack_names, verify_pack
 
 # Holder decisions that a learner may see; one budget for the method and the baselines.
-TRAINING_STEPS = 400_000
+TRAINING_STEPS = 2_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.features import holder_features
+from copyright_gym.features import MARKUPS, holder_features
 from copyright_gym.routes import plan_columns
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Plain:
         holders: number of holders H.
         budget: the budget B.
         prices: 11 prices per lot.
-        limits: 10 limits per lot.
+        limits: 10 limits per lot, and perhaps more behind them.
         lowest: base expectation per lot, infinite for lots without a price.
         doubled: twice as much.
         exposure: exposure per lot.
@@ -41,7 +40,7 @@ class Plain:
         visible: the option `visible_expectations`.
         round_rows: round observations by finished rounds.
         pauses: holder observations between rounds, by finished rounds.
-        plans: plans of the rounds by visiting order.
+        plans: plans by visiting order and round, as far as they were asked for.
     """
 
     holders: int
@@ -57,7 +56,7 @@ class Plain:
     visible: bool
     round_rows: list[NDArray[np.float32]]
     pauses: list[NDArray[np.float32]]
-    plans: Mapping[str, list[Plan]]
+    plans: dict[tuple[str, int], Plan] = field(default_factory=dict)
 
 
 def make_plain(tables: Tables) -> Plain:
@@ -74,13 +73,18 @@ def make_plain(tables: Tables) -> Plain:
     round_now = slice(1, tables.rounds + 1)
     pauses[:-1] = _widened(tables.routes.features[round_now], width)
     pauses[-1] = _widened(tables.routes.features[2 * tables.rounds], width)
-    lots = range(tables.rounds)
+    prices = tables.prices.tolist()
+    never = [np.inf] * len(MARKUPS)
+    lowest = tables.lowest.ravel().tolist()
     return Plain(
         holders=tables.holders,
         budget=tables.budget,
-        prices=tables.prices.tolist(),
-        limits=tables.limits.tolist(),
-        lowest=tables.lowest.ravel().tolist(),
+        prices=prices,
+        # Not a copy of the table: with many holders these lists are most of the memory.
+        limits=[
+            some if least < np.inf else never for some, least in zip(prices, lowest, strict=True)
+        ],
+        lowest=lowest,
         doubled=(2 * tables.lowest).ravel().tolist(),
         exposure=tables.exposure.ravel().tolist(),
         one_round=1 / tables.rounds,
@@ -89,10 +93,6 @@ def make_plain(tables: Tables) -> Plain:
         visible=tables.config.visible_expectations,
         round_rows=list(tables.round_features),
         pauses=list(pauses),
-        plans={
-            name: [own_plan(tables, orders, t) for t in lots]
-            for name, orders in tables.orders.items()
-        },
     )
 
 
@@ -107,10 +107,9 @@ def own_plan(tables: Tables, orders: NDArray[np.int64], t: int) -> Plan:
     Returns:
         The plan.
     """
-    columns = plan_columns(tables.lots, orders)
+    columns = plan_columns(tables.lots, orders, t)
     width = len(holder_features(tables.config.visible_expectations))
-    here = slice(t * (tables.holders + 1), (t + 1) * (tables.holders + 1) - 1)
-    return Plan(columns[3][here].tolist(), list(_widened(columns[4][here], width)))
+    return Plan(columns[3][:-1].tolist(), list(_widened(columns[4][:-1], width)))
 
 
 def _widened(features: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -160,22 +160,25 @@ def after(rounds: int, finished: Any) -> Any:
     return rounds + finished
 
 
-def plan_columns(lots: Floats, orders: Ints) -> Columns:
-    """Return the columns of `Routes` for the stops of T rounds.
+def plan_columns(lots: Floats, orders: Ints, only: int | None = None) -> Columns:
+    """Return the columns of `Routes` for the stops of rounds.
 
     Args:
         lots: float64 (T + 1, H, 4), as in `Tables`.
         orders: int64 (T, H), visiting orders.
+        only: the only round to lay out; None for all.
 
     Returns:
-        The columns, (T * (H + 1),) stops each.
+        The columns, H + 1 stops for each round.
     """
     rounds, holders = orders.shape
-    shape = rounds, holders + 1
     t = np.arange(rounds)
+    if only is not None:
+        t, orders = t[only : only + 1], orders[only : only + 1]
+    shape = len(t), holders + 1
     visited = lots[t[:, None], orders]
     # The sum runs from the end, so that nothing is left after the last holder.
-    rest = np.zeros((rounds, holders, 3))
+    rest = np.zeros((len(t), holders, 3))
     rest[:, :-1] = np.cumsum(visited[:, :0:-1, :3], axis=1)[:, ::-1]
     position = np.arange(holders)
     rest[:, :, :2] /= np.maximum(holders - 1 - position, 1)[:, None]
@@ -194,7 +197,7 @@ def plan_columns(lots: Floats, orders: Ints) -> Columns:
     return (
         stage.ravel(),
         np.repeat(t, holders + 1),
-        np.tile(np.arange(holders + 1), rounds),
+        np.tile(np.arange(holders + 1), len(t)),
         lot.ravel(),
         np.minimum(features, 1.0).astype(np.float32).reshape(-1, len(HOLDER_FEATURES)),
     )

@@ -28,6 +28,8 @@ _pack_holder: Callable[..., None] = struct.Struct("8f").pack_into
 _pack_round: Callable[..., None] = struct.Struct("5f").pack_into
 _NEW, _BETWEEN, _OFFERING, _VISITED, _DONE = Stage
 
+_MOST = len(MARKUPS) - 1
+
 # Masks by the number of legal actions beyond 0; int8 as infos hold them.
 _MASKS: list[NDArray[np.int8]] = list(np.tri(len(MARKUPS), dtype=np.int8))
 
@@ -275,7 +277,7 @@ class SingleMarket:
         beyond_none = 0
         if self.stage is _OFFERING:
             limits = self._plain.limits[self._lots[self.position]]
-            beyond_none = bisect_left(limits, self.round_left)
+            beyond_none = bisect_left(limits, self.round_left, 0, _MOST)
         mask: NDArray[np.int8] = _MASKS[beyond_none].copy()
         return mask
 
@@ -284,10 +286,14 @@ class SingleMarket:
             if self.config.order == "random":
                 return own_plan(self.tables, self._orders, t)
             order = self.config.order
-        if order not in self._plain.plans:
-            known = listed(self._plain.plans)
-            raise OptionError(f"unknown order {order!r} of a policy; known: {known}")
-        return self._plain.plans[order][t]
+        plan = self._plain.plans.get((order, t))
+        if plan is None:
+            if order not in self.tables.orders:
+                known = listed(self.tables.orders)
+                raise OptionError(f"unknown order {order!r} of a policy; known: {known}")
+            plan = own_plan(self.tables, self.tables.orders[order], t)
+            self._plain.plans[order, t] = plan
+        return plan
 
     def _out_of_turn(self, method: str) -> Exception:
         text = f"cannot call {method}: the market is {self.stage.text}"

@@ -27,8 +27,8 @@ Bools = NDArray[np.bool_]
 Observations = NDArray[np.float32]
 Step = tuple[Observations, Floats, Bools, Bools, dict[str, Any]]
 
-# Episodes whose hidden factors are drawn in one go; the stream of numbers stays the same.
-_AHEAD = 8
+# Normals per market that are drawn in one go; the stream of numbers stays the same.
+_DRAWN_AHEAD = 64
 
 
 class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
@@ -86,8 +86,10 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         self.action_space = batch_space(action_space, num_envs)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         # Normals drawn ahead, and how many episodes of each market's are used up.
-        self._ahead = np.zeros((num_envs, _AHEAD, self.market.tables.holders))
-        self._used = np.full(num_envs, _AHEAD)
+        holders = self.market.tables.holders
+        self._episodes_ahead = max(1, _DRAWN_AHEAD // holders)
+        self._ahead = np.zeros((num_envs, self._episodes_ahead, holders))
+        self._used = np.full(num_envs, self._episodes_ahead)
         self._over = np.zeros(num_envs, np.bool_)
 
     def reset(
@@ -120,7 +122,7 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         for row in rows:
             if seeds[row] is not None or self._generators[row] is None:
                 self._generators[row] = np_random(seeds[row])[0]
-                self._used[row] = _AHEAD
+                self._used[row] = self._episodes_ahead
                 self._reseeded(row)
         moved = np.ones(n, np.bool_) if where is None else where
         self._over[moved] = False
@@ -193,7 +195,7 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         if self.market.config.order == "random":
             self.market.reset([self._generator(row) for row in range(self.num_envs)], where)
         else:
-            for row in rows[self._used[rows] == _AHEAD].tolist():
+            for row in rows[self._used[rows] == self._episodes_ahead].tolist():
                 self._generator(row).standard_normal(out=self._ahead[row])
                 self._used[row] = 0
             self.market.restart(self._ahead[rows, self._used[rows]], rows)
