@@ -130,6 +130,9 @@ def sharpen_decoder(
     """
     generator = torch.Generator().manual_seed(seed)
     stages = EfficientNetStages()
+    vae.requires_grad_(False)
+    for part in (vae.decoder, vae.post_quant_conv):
+        part.requires_grad_(True)
     parameters = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps, pct_start=0.05)

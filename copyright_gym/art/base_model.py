@@ -25,6 +25,7 @@ WORKS_A_STYLE: Final = 400
 AUTOENCODER_WORKS_A_STYLE: Final = 200
 AUTOENCODER_STEPS: Final = 8000
 DECODER_STEPS: Final = 1500
+DECODER_CYCLES: Final = 2
 UNET_STEPS: Final = 11000
 
 
@@ -96,7 +97,8 @@ def train_base_model(out: Path) -> None:
     images = autoencoder_works().images
     vae = train_autoencoder(images, AUTOENCODER_STEPS, seed=0)
     vae.register_to_config(scaling_factor=float(1 / encode(vae, images[:2000]).std()))
-    vae = sharpen_decoder(vae.requires_grad_(False), images, DECODER_STEPS, seed=1)
+    for cycle in range(DECODER_CYCLES):
+        vae = sharpen_decoder(vae, images, DECODER_STEPS, seed=1 + cycle)
     works = base_works()
     latents = encode(vae, works.images)
     pipeline = train_base(build_pipeline(vae, 0), latents, works.captions, UNET_STEPS, seed=0)

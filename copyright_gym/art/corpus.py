@@ -62,7 +62,8 @@ def corpus_runs(holders: int, rounds: int, count: int, seed: int) -> list[Run]:
     """Return random histories that cover what policies do; a longer list begins with a shorter one.
 
     Kinds in turn: dense, sparse, mixed over rounds, front-loaded, back-loaded, a fixed group of
-    holders, few rounds only. Every tenth run repeats an earlier history with another seed.
+    holders, few rounds only, a single holder. Every tenth run repeats an earlier history with
+    another seed.
 
     Args:
         holders: Number of holders.
@@ -76,7 +77,7 @@ def corpus_runs(holders: int, rounds: int, count: int, seed: int) -> list[Run]:
             runs.append(Run(runs[index - 9].history, 1000 + index))
             continue
         rng = np.random.default_rng([seed, index])
-        chance = _chances(index % 7, holders, rounds, rng)
+        chance = _chances(index % 8, holders, rounds, rng)
         bought = rng.random((rounds, holders)) < chance
         if not bought.any():
             bought[rng.integers(rounds), rng.integers(holders)] = True
@@ -100,7 +101,9 @@ def _chances(kind: int, holders: int, rounds: int, rng: np.random.Generator) -> 
     if kind == 5:
         group = rng.permutation(holders) < rng.integers(1, holders)
         return np.where(group, 0.9, 0.03)[None, :].repeat(rounds, axis=0)
-    return np.where(rng.permutation(rounds) < 2, rng.uniform(0.4, 1.0), 0.05)[:, None]
+    if kind == 6:
+        return np.where(rng.permutation(rounds) < 2, rng.uniform(0.4, 1.0), 0.05)[:, None]
+    return np.where(rng.permutation(holders) < 1, 0.7, 0.0)[None, :].repeat(rounds, axis=0)
 
 
 class RunStore:
@@ -131,12 +134,16 @@ class RunStore:
             temporary = weights_path.with_suffix(".part")
             save_file(weights, temporary)
             temporary.rename(weights_path)
+        self.save_distances(run, distances)
+        self._weights_path(run, len(distances) - 1).unlink(missing_ok=True)
+
+    def save_distances(self, run: Run, distances: Sequence[float]) -> None:
+        """Store the distances alone."""
         record = {"history": run.history, "seed": run.seed, "distances": list(distances)}
         path = self.folder / f"{run.name}.json"
         temporary = path.with_suffix(f".part{os.getpid()}")
         temporary.write_text(json.dumps(record), encoding="utf-8")
         temporary.rename(path)
-        self._weights_path(run, len(distances) - 1).unlink(missing_ok=True)
 
     def weights(self, run: Run, rounds_done: int) -> Any:
         """Return the stored weights after `rounds_done` rounds."""

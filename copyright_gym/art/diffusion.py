@@ -56,10 +56,11 @@ def build_tokenizer() -> Any:
 
     path = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
     lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
-    merges = lines[1 : BPE_MERGES + 1]
+    # The annotation of `CLIPTokenizer` asks for strings; the tokenizer itself takes pairs.
+    merges: Any = [tuple(line.split()) for line in lines[1 : BPE_MERGES + 1]]
     characters = list(_byte_characters())
     vocabulary = characters + [character + "</w>" for character in characters]
-    vocabulary += ["".join(pair.split()) for pair in merges]
+    vocabulary += ["".join(pair) for pair in merges]
     vocabulary += ["<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer(
         vocab={token: index for index, token in enumerate(vocabulary)},
@@ -149,9 +150,8 @@ def load_pipeline(base: str | Path) -> Any:
     from diffusers import StableDiffusionXLPipeline
 
     pipeline = StableDiffusionXLPipeline.from_pretrained(
-        base, use_safetensors=True, add_watermarker=False
+        base, use_safetensors=True, add_watermarker=False, dtype=torch.float32
     )
-    pipeline.to(torch.float32)  # the small base model is stored in half precision
     for model in (pipeline.vae, pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2):
         model.requires_grad_(False).eval()
     return _quiet(pipeline)

@@ -64,9 +64,9 @@ class FinetuneSettings:
     epochs: float = 10.0
     batch: int = 16
     base_share: float = 0.25
-    lr: float = 3e-4
+    lr: float = 2.5e-4
     warmup: int = 10
-    average_decay: float = 0.97
+    average_decay: float = 0.98
     lora_rank: int = 8
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ def finetune(
     optimiser = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=0.0, foreach=True)
     for step, batch in enumerate(_batches(licensed, base, new_works, settings, generator), 1):
         optimiser.param_groups[0]["lr"] = settings.lr * min(1.0, step / settings.warmup)
-        timesteps = torch.randint(1000, (len(batch),), generator=generator)
+        timesteps = _spread_timesteps(len(batch), generator)
         noise = torch.randn(batch.latents.shape, generator=generator)
         loss = denoising_loss(pipeline, batch.latents, batch.conditions, noise, timesteps).mean()
         optimiser.zero_grad()
@@ -131,6 +131,12 @@ def finetune(
         pipeline.unet = unet = model.merge_and_unload()
     unet.requires_grad_(False).eval()
     return {name: value.clone() for name, value in unet.state_dict().items()}
+
+
+def _spread_timesteps(count: int, generator: torch.Generator) -> Tensor:
+    """Draw one timestep from each of `count` equal parts of the schedule, in random order."""
+    spread = torch.arange(count) + torch.rand(count, generator=generator)
+    return (1000 * spread[torch.randperm(count, generator=generator)] / count).long()
 
 
 def _batches(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from copyright_gym.art.corpus import Run, RunStore, signal_runs
+from copyright_gym.art.corpus import Run, RunStore, play_runs, signal_runs
+from copyright_gym.art.live import pack_studio
+from copyright_gym.pack import load_pack
 
 
 def signal_report(
@@ -74,3 +78,23 @@ def stored_signal(
             f"{len(missing)} of {len(runs)} runs are not finished; run the build first"
         )
     return signal_report({run: store.distances(run) for run in runs}, base_distance, holders)
+
+
+def measure_signal(folder: Path, work: Path, workers: int) -> dict[str, Any]:
+    """Fine-tune and measure all signal runs of a pack again.
+
+    Args:
+        folder: The pack's folder.
+        work: Where records of finished runs are kept; an interrupted call goes on there.
+        workers: Number of processes.
+    """
+    from tqdm import tqdm
+
+    pack = load_pack(folder)
+    holders = len(pack.holders)
+    make_studio = functools.partial(pack_studio, pack)
+    runs = signal_runs(holders, pack.rounds)
+    for _ in tqdm(play_runs(make_studio, runs, work, workers), total=len(runs), desc="signal"):
+        pass
+    store = RunStore(work)
+    return stored_signal(store, store.distances(Run(((),), 0))[0], holders, pack.rounds)

@@ -1,0 +1,76 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from copyright_gym.art.corpus import (
+    Run,
+    RunStore,
+    corpus_runs,
+    play_run,
+    play_runs,
+    signal_coalitions,
+    signal_runs,
+)
+from copyright_gym.art.studio import Studio
+
+from .conftest import make_studio
+
+
+def test_signal_runs_cover_empty_singles_and_all() -> None:
+    coalitions = signal_coalitions(8)
+    assert len(coalitions) == len(set(coalitions)) >= 12
+    assert {(), tuple(range(8)), *((i,) for i in range(8))} <= set(coalitions)
+    runs = signal_runs(8, 5)
+    assert len({run.name for run in runs}) == len(runs) == 3 * (len(coalitions) + 1)
+
+
+def test_a_longer_corpus_begins_with_the_shorter_and_repeats_a_tenth() -> None:
+    runs = corpus_runs(8, 5, 60, seed=0)
+    assert runs[:20] == corpus_runs(8, 5, 20, seed=0)
+    assert len({run.name for run in runs}) == 60
+    histories = [run.history for run in runs]
+    assert len(histories) - len(set(histories)) >= 6
+    bought = [sum(map(len, history)) for history in histories]
+    assert min(bought) <= 4
+    assert max(bought) >= 30
+
+
+class KilledError(Exception):
+    """Stands in for a process that dies."""
+
+
+def test_a_killed_run_goes_on_in_its_round_and_ends_the_same(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(((0,), (0, 1)), seed=1)
+    whole = play_run(studio, run, RunStore(tmp_path / "whole"))
+    store = RunStore(tmp_path / "killed")
+    train = Studio.train_round
+    trained: list[Any] = []
+
+    def dies_in_second_round(self: Studio, weights: Any, history: Any, seed: int) -> Any:
+        trained.append(len(history))
+        if trained == [1, 2]:
+            raise KilledError
+        return train(self, weights, history, seed)
+
+    monkeypatch.setattr(Studio, "train_round", dies_in_second_round)
+    with pytest.raises(KilledError):
+        play_run(studio, run, store)
+    assert store.distances(run) == whole[:1]
+    assert play_run(studio, run, store) == whole
+    assert trained == [1, 2, 2]
+    assert store.finished(run)
+    assert [path.suffix for path in store.folder.iterdir()] == [".json"]
+
+
+def test_workers_give_what_one_process_gives(studio: Studio, tmp_path: Path) -> None:
+    runs = [Run(((0,),), 1), Run(((1,), ()), 2)]
+    done = list(play_runs(make_studio, runs, tmp_path, workers=2))
+    assert sorted(run.name for run in done) == sorted(run.name for run in runs)
+    store, alone = RunStore(tmp_path), RunStore(tmp_path / "alone")
+    for run in runs:
+        assert store.distances(run) == play_run(studio, run, alone)
+    assert store.distances(runs[1])[0] == store.distances(runs[1])[1]
+    assert list(play_runs(make_studio, runs, tmp_path, workers=1)) == []
