@@ -3,8 +3,8 @@
 Each level is a `MaskableDQN`. The round level decides once a round, the holder level once per
 holder, and its episode runs on over the rounds to the end; gamma is 1 at both. A level learns
 only from stretches in which the other level played greedily, so that neither values a state by
-what the other one's exploration made of it: in one half of the markets only the round level
-explores, in the other half both do.
+what the other one's exploration made of it: in a part of the markets only the round level
+explores, in the others both do.
 
 With one level fixed to a given policy the same trainer makes the learned half of a baseline.
 
@@ -54,12 +54,14 @@ class Settings:
         holder_hidden: widths of the holder network's hidden layers.
         learning_rate: Adam's step size at the start; it falls linearly to 0.
         batch_size: transitions per gradient step.
-        replay_ratio: how often a transition is used on average.
-        buffer_size: transitions kept per level.
+        round_replay: how often a decision of the round level is used on average.
+        holder_replay: how often a decision of the holder level is used on average.
+        memory: episodes that the replay buffers reach back, at least.
         round_steps: longest transition of the round level, in rounds.
         holder_steps: longest transition of the holder level, in holders.
         final_epsilon: probability of a random action at the end of the exploration.
         exploration: part of the training in which epsilon falls linearly from 1.
+        calm: part of the markets in which the holder level does not explore, if both are learned.
         tau: part of the online weights that each gradient step mixes into the target.
         reward_scale: the networks learn rewards times this.
         order: visiting order of the learned holder level.
@@ -70,12 +72,14 @@ class Settings:
     holder_hidden: tuple[int, ...] = (128, 128)
     learning_rate: float = 2e-3
     batch_size: int = 512
-    replay_ratio: float = 4.0
-    buffer_size: int = 100_000
+    round_replay: float = 16.0
+    holder_replay: float = 4.0
+    memory: int = 2500
     round_steps: int = 5
     holder_steps: int = 8
     final_epsilon: float = 0.05
     exploration: float = 0.5
+    calm: float = 0.25
     tau: float = 0.01
     reward_scale: float = 10.0
     order: str | None = "value"
@@ -130,6 +134,8 @@ class HierarchicalDQN:
             fixed.reset(settings.markets, self._rng)
             return Fixed(fixed)
         card = self._card(level)
+        tables = self._market.tables
+        decisions = tables.rounds * (1 if level == "round" else tables.holders)
         low, high = bounds(card.features)
         model = MaskableDQN.from_spaces(
             spaces.Box(low, high),
@@ -137,7 +143,7 @@ class HierarchicalDQN:
             n_envs=1,
             seed=2 * self.seed + (level == "round"),
             gamma=1.0,
-            buffer_size=settings.buffer_size,
+            buffer_size=settings.memory * decisions,
             policy_kwargs={
                 "features_extractor_class": _BinsExtractor,
                 "features_extractor_kwargs": {"card": card},
@@ -177,7 +183,7 @@ class HierarchicalDQN:
         )
 
     def learn(self, steps: int, *, progress: str | None = None) -> HierarchicalDQN:
-        """Train.
+        """Train; each call runs through the schedules of exploration and step size once.
 
         Args:
             steps: interaction budget in holder decisions, the same for all that is compared.
@@ -190,7 +196,7 @@ class HierarchicalDQN:
         Raises:
             OptionError: the budget is too small for one episode in every market.
         """
-        tables = self._market.tables
+        tables, settings = self._market.tables, self.settings
         per_batch = self._market.n * tables.rounds * tables.holders
         batches = steps // per_batch
         if batches < 1:
@@ -205,14 +211,15 @@ class HierarchicalDQN:
                 records = collect(self._market, self._rng, self._round, self._holder)
                 self.steps += per_batch
                 levels = (
-                    (self._round, records[0], self.settings.round_steps),
-                    (self._holder, records[1], self.settings.holder_steps),
+                    (self._round, records[0], settings.round_steps, settings.round_replay),
+                    (self._holder, records[1], settings.holder_steps, settings.holder_replay),
                 )
-                for actor, record, n_steps in levels:
+                for actor, record, n_steps, replay in levels:
                     if isinstance(actor, Explorer):
                         self._store(actor.model, record, n_steps)
-                        if done >= _WARM_UP:
-                            self._update(actor.model, record, 1.0 - done)
+                        if done >= _WARM_UP and actor.model.replay_buffer.size() > 0:
+                            uses = replay * float(record.lengths.sum())
+                            self._update(actor.model, uses, 1.0 - done)
                 bar.update(per_batch)
                 bar.set_postfix(quality=f"{self._market.quality.mean():.3f}", refresh=False)
         return self
@@ -225,7 +232,7 @@ class HierarchicalDQN:
             self._round.epsilon = epsilon.copy()
         if isinstance(self._holder, Explorer):
             if isinstance(self._round, Explorer) and done >= _WARM_UP:
-                epsilon[: settings.markets // 2] = 0.0
+                epsilon[: round(settings.calm * settings.markets)] = 0.0
             self._holder.epsilon = epsilon
 
     def _store(self, model: MaskableDQN, record: Record, n_steps: int) -> None:
@@ -239,11 +246,10 @@ class HierarchicalDQN:
             new.next_masks,
         )
 
-    def _update(self, model: MaskableDQN, record: Record, progress_left: float) -> None:
+    def _update(self, model: MaskableDQN, uses: float, progress_left: float) -> None:
         settings = self.settings
         update_learning_rate(model.policy.optimizer, settings.learning_rate * progress_left)
         model.policy.set_training_mode(True)
-        uses = settings.replay_ratio * record.lengths.sum()
         for _ in range(max(round(uses / settings.batch_size), 1)):
             model.gradient_step(model.replay_buffer.sample(settings.batch_size))
             polyak_update(model.q_net.parameters(), model.q_net_target.parameters(), settings.tau)

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_train(commands)
     _add_bench(commands)
+    _add_speed(commands)
     _add_packs(commands)
     add_validate(commands)
     return parser
@@ -125,6 +126,17 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     report.add_argument("--markdown", action="store_true", help="print a Markdown table")
     report.add_argument("--chart", type=Path, metavar="PNG", help="also draw a chart")
     report.set_defaults(run=_bench_report)
+
+
+def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("speed", help="measure steps a second next to CartPole's")
+    _add_pack(parser)
+    _add_seed(parser)
+    parser.add_argument(
+        "--repeats", type=_integer(1), default=5, metavar="N", help="medians of N (%(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    parser.set_defaults(run=_speed)
 
 
 def _add_packs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -205,6 +217,14 @@ def _bench_report(options: argparse.Namespace) -> None:
             reference=options.reference,
             markdown=options.markdown,
             chart=options.chart,
+        )
+    )
+
+
+def _speed(options: argparse.Namespace) -> None:
+    print(
+        load_attribute("copyright_gym.benchmarks.speed:speed_report")(
+            options.pack, repeats=options.repeats, seed=options.seed, as_json=options.json
         )
     )
 

@@ -32,8 +32,7 @@ def weights(trainer: HierarchicalDQN) -> list[torch.Tensor]:
 def test_same_seed_same_weights(synthetic_pack: str) -> None:
     config = small_config(synthetic_pack)
     first, second, other = (
-        weights(HierarchicalDQN(config, seed=seed, settings=SMALL).learn(2000))
-        for seed in (1, 1, 2)
+        weights(HierarchicalDQN(config, seed=seed, settings=SMALL).learn(800)) for seed in (1, 1, 2)
     )
     assert len(first) == 8
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -42,7 +41,7 @@ def test_same_seed_same_weights(synthetic_pack: str) -> None:
 
 def test_learns(synthetic_pack: str) -> None:
     config = MarketConfig(pack=synthetic_pack, rounds=2, holders=3, rho=0.5)
-    trainer = HierarchicalDQN(config, seed=0, settings=SMALL).learn(60_000)
+    trainer = HierarchicalDQN(config, seed=0, settings=SMALL).learn(24_000)
     seeds = range(500)
     learned = play(config, *trainer.policies(), seeds).quality[:, -1].mean()
     for half in ("uniform", "greedy", "random"):
