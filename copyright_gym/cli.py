@@ -2,8 +2,8 @@
 
 A subcommand's parser sets `run` to a function that takes the parsed arguments. Everything heavy
 is imported inside these functions, so that `--help` answers at once and a command only needs the
-libraries that it uses. Errors of this package end the command with one line on stderr and exit
-code 1; usage errors with exit code 2.
+libraries that it uses. Errors of this package and of the file system end the command with one
+line on stderr and exit code 1; usage errors with exit code 2.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the program's name; None takes them from `sys.argv`.
 
     Returns:
-        The exit code: 0, or 1 after an error of this package.
+        The exit code: 0, 1 after an error, or 130 when interrupted.
 
     Raises:
         SystemExit: After a usage error (2) or `--help` (0).
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int | None] = options.run
     try:
         return run(options) or 0
-    except CopyrightGymError as error:
+    except (CopyrightGymError, OSError) as error:
         print(f"copyright-gym: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
