@@ -50,6 +50,16 @@ def test_errors_are_one_line(
     assert message in error
 
 
+def test_files_that_cannot_be_written(
+    synthetic_pack: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    out = str(tmp_path / "file" / "rows.parquet")
+    words = ["bench", "run", "--pack", synthetic_pack, "--episodes", "1", "--out", out]
+    assert main([*words, "--policies", "uniform+uniform"]) == 1
+    assert "file" in last_error(capsys)
+
+
 def test_missing_extra(
     synthetic_pack: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
