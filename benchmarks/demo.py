@@ -41,6 +41,8 @@ def run_demo(
     Raises:
         CopyrightGymError: the pack, the weights or an option is wrong.
     """
+    # Imported first: a missing extra should be told before the training, not after it.
+    play_live = load_attribute("copyright_gym.art.live:play_live", extra="art") if live else None
     torch.set_num_threads(1)
     loaded = load_pack(pack)
     seeds = evaluation_seeds(seed, episodes)
@@ -69,11 +71,10 @@ def run_demo(
     }
     text = json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     write_atomically(out / "summary.json", text.encode())
-    print(f"\nFinal quality after {title}; training budget {trainer.steps:,} steps:\n")
+    print(f"\nFinal quality on {title}; the method trained for {trainer.steps:,} steps.\n")
     print(ranking_table(standings))
     print(f"\nRows, chart and summary are in {out}/")
-    if live:
-        play_live = load_attribute("copyright_gym.art.live:play_live", extra="art")
+    if play_live is not None:
         play_live(pack, method.round_policy, method.holder_policy, seed)
     return standings
 
