@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -88,6 +88,8 @@ class QPolicy:
     Raises:
         PolicyError: If the weights do not fit the card.
     """
+
+    stateless: ClassVar[bool] = True
 
     def __init__(self, card: PolicyCard, weights: Mapping[str, torch.Tensor]) -> None:
         self.card = card

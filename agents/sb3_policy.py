@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ class SB3Policy:
         level: "round", "holder" or "joint".
         order: Visiting order that a holder policy asks for, or None.
     """
+
+    stateless: ClassVar[bool] = True
 
     def __init__(self, model: Any, level: Level, order: str | None = None) -> None:
         if level not in LEVELS:

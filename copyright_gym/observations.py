@@ -52,7 +52,7 @@ def observe_round(market: MarketState) -> NDArray[np.float32]:
     """
     observation = market.tables.round_features.take(market.round_index, axis=0)
     changing = observation[:, :FIRST_KNOWN_OF_ROUND]
-    changing[:] = np.maximum(market.past / market.past_scale, -1)
+    changing[:] = np.maximum(market.past / market.past_scale, -1).T
     return observation
 
 
@@ -70,12 +70,12 @@ def observe_holder(market: MarketState) -> NDArray[np.float32]:
     visible = market.config.visible_expectations
     observation = np.empty((market.n, len(holder_features(visible))), np.float32)
     known = len(HOLDER_FEATURES)
-    observation[:, :known] = market.routes.features[stop]
-    observation[:, :QUALITY] = market.sheet / market.sheet_scale
+    observation[:, FIRST_KNOWN:known] = market.routes.features[stop, FIRST_KNOWN:]
+    observation[:, :QUALITY] = (market.sheet / market.sheet_scale).T
     observation[:, QUALITY] = np.maximum(market.quality, -1)
     lot = market.routes.lot[stop]
     due, holder = lot >= 0, lot % market.tables.holders
-    seen = market.seen[rows, holder]
+    seen = market.seen[holder].T if isinstance(rows, slice) else market.seen[holder, :, rows]
     observation[:, BOUGHT:FIRST_KNOWN] = seen if due.all() else seen * due[..., None]
     if visible:
         observation[:, known] = np.minimum(market.factor[rows, holder] / 4, 1) * due
@@ -93,7 +93,7 @@ def observe_joint(market: MarketState) -> NDArray[np.float32]:
         visible expectations. Contribution, loss and base are 0 after the last round.
     """
     contribution, loss, _, base = np.moveaxis(market.tables.lots[market.round_index], 2, 0)
-    columns = [contribution, loss, base, *np.moveaxis(market.seen, 2, 0)]
+    columns = [contribution, loss, base, *market.seen.transpose(1, 2, 0)]
     if market.config.visible_expectations:
         columns.append(market.factor / 4)
     lots = np.minimum(np.stack(columns, axis=2), 1).astype(np.float32)

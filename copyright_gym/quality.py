@@ -87,12 +87,12 @@ class Surrogate(QualityModel, Protocol):
         """
         ...
 
-    def buy(self, memory: Floats, rows: Rows, t: Ints | int, holder: Ints | int) -> Floats:
+    def buy(self, memory: Floats, rows: Ints, t: Ints | int, holder: Ints | int) -> Floats:
         """Add a lot to each history.
 
         Args:
             memory: float64 (n, M); changed in place.
-            rows: the rows to change, int64 (k,) or a slice.
+            rows: the rows to change, int64 (k,).
             t: the round that was begun last, int64 (k,), or an int, the same for all.
             holder: the holder, likewise.
 

@@ -20,6 +20,8 @@ Bools = NDArray[np.bool_]
 QUALITY = HOLDER_FEATURES.index("quality")
 BOUGHT = HOLDER_FEATURES.index("bought")
 
+_NEW, _BETWEEN, _OFFERING, _VISITED, _DONE = Stage
+
 Rows = Ints | slice
 ALL = slice(None)
 
@@ -27,7 +29,8 @@ ALL = slice(None)
 class MarketState:
     """The state of n markets with the same options, as a struct of arrays.
 
-    Money, payments and rewards are float64 throughout. The attributes are for reading.
+    Money, payments and rewards are float64 throughout. The attributes are for reading. Where
+    markets are the last axis, what is read together for all of them lies together in memory.
 
     Attributes:
         config: the options.
@@ -36,11 +39,11 @@ class MarketState:
         stop: int64 (n,), where each market stands: an index of `routes`.
         routes: the stops of an episode.
         factor: float64 (n, H), the holders' hidden factors. Policies must not see them.
-        sheet: float64 (n, 4), of the open round: money left, money set aside, money left
+        sheet: float64 (4, n), of the open round: money left, money set aside, money left
             outside the round, number of offers accepted.
-        past: float64 (n, 5), after the last round: money left, quality, its change in the
+        past: float64 (5, n), after the last round: money left, quality, its change in the
             round, part of the round's budget that was spent, number of offers accepted.
-        seen: float64 (n, H, 3), what answers told: lots bought / T, highest refused and lowest
+        seen: float64 (H, 3, n), what answers told: lots bought / T, highest refused and lowest
             accepted offer / base expectation / 2 (0 and 1 if none). Offers of the open round
             count once it is closed.
         round_budgets: float64 (n, T), money set aside for each round so far.
@@ -73,13 +76,13 @@ class MarketState:
             self.routes, self._own_starts = self.routes.extended(self.tables.lots, n)
         self.stop = np.zeros(n, np.int64)
         self.factor = np.ones((n, holders))
-        self._asked = np.zeros((n, rounds * holders))
-        self._offers = np.zeros((n, rounds * holders))
-        self.sheet = np.zeros((n, QUALITY))
-        self.sheet_scale = np.array([self.budget, self.budget, self.budget, holders])
-        self.past = np.zeros((n, FIRST_KNOWN_OF_ROUND))
-        self.past_scale = np.array([self.budget, 1, 1, 1, holders])
-        self.seen = np.zeros((n, holders, 3))
+        self._asked: Floats = np.zeros((rounds * holders, n))
+        self._offers: Floats = np.zeros((rounds * holders, n))
+        self.sheet: Floats = np.zeros((QUALITY, n))
+        self.sheet_scale = np.array([[self.budget], [self.budget], [self.budget], [holders]])
+        self.past: Floats = np.zeros((FIRST_KNOWN_OF_ROUND, n))
+        self.past_scale = np.array([[self.budget], [1], [1], [1], [holders]])
+        self.seen: Floats = np.zeros((holders, 3, n))
         self.round_budgets = np.zeros((n, rounds))
         self.quality = np.zeros(n)
         self._memory = np.zeros((n, 0))
@@ -107,17 +110,12 @@ class MarketState:
     def running(self) -> Bools:
         """Which markets are within an episode, bool (n,)."""
         stage = self.routes.stage[self.stop]
-        return np.asarray((stage != Stage.NEW) & (stage != Stage.DONE))
+        return np.asarray((stage != _NEW) & (stage != _DONE))
 
     @property
     def due(self) -> Bools:
         """Which markets wait for an offer, bool (n,)."""
-        return np.asarray(self.routes.stage[self.stop] == Stage.OFFERING)
-
-    @property
-    def visited(self) -> Bools:
-        """Which markets have an open round whose holders were all visited, bool (n,)."""
-        return np.asarray(self.routes.stage[self.stop] == Stage.VISITED)
+        return np.asarray(self.routes.stage[self.stop] == _OFFERING)
 
     def at(self, where: Bools | None = None) -> tuple[Rows, Any]:
         """Return where some markets stand.
@@ -148,27 +146,27 @@ class MarketState:
     @property
     def round_left(self) -> Floats:
         """Money left in the open round, float64 (n,), 0 between rounds."""
-        return self.sheet[:, 0]
+        return np.asarray(self.sheet[0])
 
     @property
     def round_budget(self) -> Floats:
         """Money set aside for the open round, float64 (n,), 0 between rounds."""
-        return self.sheet[:, 1]
+        return np.asarray(self.sheet[1])
 
     @property
     def leftover(self) -> Floats:
         """Money left in all, float64 (n,)."""
-        return self.sheet[:, 0] + self.sheet[:, 2]
+        return np.asarray(self.sheet[0] + self.sheet[2])
 
     @property
     def accepted(self) -> Floats:
         """Number of offers accepted in the open round, or else the last, float64 (n,)."""
-        return self.sheet[:, 3]
+        return np.asarray(self.sheet[3])
 
     @property
     def last_change(self) -> Floats:
         """Change of quality in the last round, float64 (n,)."""
-        return self.past[:, ROUND_FEATURES.index("quality_change")]
+        return np.asarray(self.past[ROUND_FEATURES.index("quality_change")])
 
     @property
     def highest_refused(self) -> Floats:
@@ -176,7 +174,7 @@ class MarketState:
 
         Offers of the open round count once it is closed.
         """
-        return self.seen[:, :, 1] * 2
+        return np.asarray(self.seen[:, 1].T * 2)
 
     @property
     def lowest_accepted(self) -> Floats:
@@ -184,7 +182,7 @@ class MarketState:
 
         Offers of the open round count once it is closed.
         """
-        return self.seen[:, :, 2] * 2
+        return np.asarray(self.seen[:, 2].T * 2)
 
     @property
     def offers(self) -> Floats:
@@ -202,4 +200,4 @@ class MarketState:
         return np.where(self.bought, self.offers, 0.0)
 
     def _by_lot(self, values: NDArray[Any]) -> NDArray[Any]:
-        return values.reshape(self.n, *self.tables.base.shape)
+        return np.asarray(values.T.reshape(self.n, *self.tables.base.shape))

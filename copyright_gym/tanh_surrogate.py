@@ -158,15 +158,13 @@ class TanhSurrogate:
     def begin_round(self, memory: Floats, rows: Rows, t: Ints | int) -> None:
         """Prepare for purchases in a round; see `Surrogate.begin_round`."""
         hidden = self.bias.size
-        held = memory[rows]
-        now = held[:, 2 * hidden :] * self._increments.fade[t]
-        now += held[:, hidden : 2 * hidden]
-        held[:, :hidden] = now
-        memory[rows] = held
+        now = memory[rows, 2 * hidden :] * self._increments.fade[t]
+        now += memory[rows, hidden : 2 * hidden]
+        memory[rows, :hidden] = now
 
-    def buy(self, memory: Floats, rows: Rows, t: Ints | int, holder: Ints | int) -> Floats:
+    def buy(self, memory: Floats, rows: Ints, t: Ints | int, holder: Ints | int) -> Floats:
         """Add a lot to each history; see `Surrogate.buy`."""
-        held = memory[rows]
+        held = memory.take(rows, axis=0)
         held += self._increments.lots[t, holder]
         memory[rows] = held
         active = np.tanh(held[:, : self.bias.size])

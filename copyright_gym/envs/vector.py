@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
+from gymnasium.error import InvalidAction
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
@@ -21,7 +22,10 @@ from copyright_gym.envs.vector_base import (
 from copyright_gym.features import ROUND_FEATURES, SHARES, holder_features, joint_features
 from copyright_gym.policies import Level, Policy
 from copyright_gym.rollout import finish_round, joint_round, open_round
+from copyright_gym.routes import Stage
 from copyright_gym.tables import make_tables
+
+_VISITED = Stage.VISITED
 
 
 class HolderAllocationVectorEnv(DiscreteVectorMarketEnv):
@@ -61,14 +65,15 @@ class HolderAllocationVectorEnv(DiscreteVectorMarketEnv):
 
     def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
         market = self.market
-        rewards = market.offer(self._checked(actions, where), where)
-        closing = market.visited
+        rewards = market.offer(actions, where)
+        closing = market.routes.stage[market.at()[1]] == _VISITED
         if not closing.any():
-            return rewards, closing
-        rewards += market.end_round(closing)
+            return rewards, np.zeros(self.num_envs, np.bool_)
+        rewards += market.end_round(None if closing.all() else closing)
         going_on = closing & market.running
         if going_on.any():
-            open_round(market, self._team.at(going_on), where=going_on)
+            now = None if going_on.all() else going_on
+            open_round(market, self._team.at(now), where=now)
         return rewards, closing & ~going_on
 
     def _begin(self, rows: Iterable[int], where: Bools | None) -> None:
@@ -114,7 +119,14 @@ class RoundBudgetVectorEnv(DiscreteVectorMarketEnv):
         return self.market.round_mask()
 
     def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
-        market, shares = self.market, SHARES[self._checked(actions, where)]
+        market, choices = self.market, np.asarray(actions)
+        if choices.shape != (self.num_envs,) or choices.dtype.kind not in "iu":
+            raise InvalidAction(f"{actions!r} is not in {self.action_space}")
+        if where is not None:
+            choices = np.where(where, choices, 0)
+        if choices.min() < 0 or choices.max() >= len(SHARES):
+            raise InvalidAction(f"{actions!r} is not in {self.action_space}")
+        shares = SHARES[choices]
         market.begin_round(shares, self._team.order, where)
         rewards = finish_round(market, self._team.at(where), where)
         return rewards, self._ended(where)

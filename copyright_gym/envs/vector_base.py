@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium.error import InvalidAction
 from gymnasium.spaces import Box, Discrete, Space
 from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -26,6 +25,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Observations = NDArray[np.float32]
 Step = tuple[Observations, Floats, Bools, Bools, dict[str, Any]]
+
+_NEXT_STEP, _SAME_STEP = AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP
 
 # Normals per market that are drawn in one go; the stream of numbers stays the same.
 _DRAWN_AHEAD = 64
@@ -124,10 +125,9 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
                 self._generators[row] = np_random(seeds[row])[0]
                 self._used[row] = self._episodes_ahead
                 self._reseeded(row)
-        moved = np.ones(n, np.bool_) if where is None else where
-        self._over[moved] = False
+        self._over = np.zeros(n, np.bool_) if where is None else self._over & ~where
         self._restart(where)
-        return self._observe(), self._infos(moved)
+        return self._observe(), self._infos(where)
 
     def step(self, actions: ArrayLike) -> Step:
         """Take a step in each market.
@@ -145,23 +145,20 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
             ResetNeeded: an episode has not begun or is over.
         """
         n, waiting = self.num_envs, self._over
-        resets = self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(waiting.any())
-        everyone = np.ones(n, np.bool_)
-        rewards, over = np.zeros(n), np.zeros(n, np.bool_)
-        if not resets:
-            rewards, over = self._play(actions, None)
-        elif not waiting.all():
-            rewards, over = self._play(actions, ~waiting)
+        resets = self.autoreset_mode is _NEXT_STEP and bool(waiting.any())
+        if resets and waiting.all():
+            rewards, over = np.zeros(n), np.zeros(n, np.bool_)
+        else:
+            rewards, over = self._play(actions, ~waiting if resets else None)
         if resets:
             self._restart(waiting)
         infos: dict[str, Any] = {}
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            if over.any():
-                infos |= self._final(over)
-                self._restart(over)
-        else:
+        if self.autoreset_mode is not _SAME_STEP:
             self._over = over
-        infos |= self._infos(everyone)
+        elif over.any():
+            infos = self._final(over)
+            self._restart(over)
+        infos |= self._infos(None)
         return self._observe(), rewards, over.copy(), np.zeros(n, np.bool_), infos
 
     def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
@@ -202,24 +199,34 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
             self._used[rows] += 1
         self._begin(rows.tolist(), where)
 
-    def _infos(self, where: Bools) -> dict[str, Any]:
-        """Return the infos of the markets `where`; those of the others are 0."""
-        infos: dict[str, Any] = {}
-        quality = self.market.quality * where
-        _add(infos, where, quality=quality)
+    def _infos(self, where: Bools | None) -> dict[str, Any]:
+        """Return the infos of the markets `where`, None for all; those of the others are 0."""
+        infos = self._add({}, where, quality=self.market.quality)
         if self.reveal:
-            expectations = self.market.expectations * where[:, None, None]
-            _add(infos, where, hidden=_add({}, where, expectations=expectations))
+            hidden = self._add({}, where, expectations=self.market.expectations)
+            infos["hidden"], infos["_hidden"] = hidden, hidden["_expectations"].copy()
+        return infos
+
+    def _add(self, infos: dict[str, Any], where: Bools | None, **values: Any) -> dict[str, Any]:
+        """Add copies of arrays to infos, each with a mask of the markets that it is about."""
+        for name, value in values.items():
+            copy = value.copy()
+            if where is None:
+                mask = np.ones(self.num_envs, np.bool_)
+            else:
+                mask = where.copy()
+                copy[~where] = 0
+            infos[name], infos[f"_{name}"] = copy, mask
         return infos
 
     def _final(self, over: Bools) -> dict[str, Any]:
         """Return the infos about episodes that are over, before their markets restart."""
-        infos: dict[str, Any] = {}
         last = np.full(self.num_envs, None, dtype=object)
         seen = self._observe()
         for row in np.flatnonzero(over).tolist():
             last[row] = seen[row].copy()
-        return _add(infos, over, final_obs=last, final_info=self._infos(over))
+        infos = {"final_obs": last, "final_info": self._infos(over)}
+        return infos | {"_final_obs": over.copy(), "_final_info": over.copy()}
 
 
 class DiscreteVectorMarketEnv(VectorMarketEnv):
@@ -287,29 +294,9 @@ class DiscreteVectorMarketEnv(VectorMarketEnv):
             self._policy_generators[row] = self._generator(row).spawn(1)[0]
         return self._policy_generators[row]
 
-    def _infos(self, where: Bools) -> dict[str, Any]:
+    def _infos(self, where: Bools | None) -> dict[str, Any]:
         mask = self.action_masks().view(np.int8)
-        if not where.all():
-            mask *= where[:, None]
-        return _add(super()._infos(where), where, action_mask=mask)
-
-    def _checked(self, actions: ArrayLike, where: Bools | None) -> Ints:
-        """Return actions as an array; those outside `where` are set to 0."""
-        array = np.asarray(actions)
-        if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
-            raise InvalidAction(f"{actions!r} is not in {self.action_space}")
-        if where is not None:
-            array = np.where(where, array, 0)
-        if array.min() < 0 or array.max() >= len(MARKUPS):
-            raise InvalidAction(f"{actions!r} is not in {self.action_space}")
-        return array
-
-
-def _add(infos: dict[str, Any], where: Bools, **values: Any) -> dict[str, Any]:
-    """Add values to infos, each with a mask of the markets that it is about."""
-    for name, value in values.items():
-        infos[name], infos[f"_{name}"] = value, where.copy()
-    return infos
+        return self._add(super()._infos(where), where, action_mask=mask)
 
 
 def _reset_mask(options: dict[str, Any] | None, n: int) -> Bools | None:

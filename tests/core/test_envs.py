@@ -3,12 +3,14 @@ from __future__ import annotations
 import math
 import pickle
 
+import cloudpickle
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env, data_equivalence
+from gymnasium.utils.env_match import check_environments_match
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import copyright_gym
@@ -245,3 +247,55 @@ def test_action_grids():
     assert MARKUPS[[0, 1, 10]].tolist() == [0, 0.5, 2]
     ratios = MARKUPS[2:] / MARKUPS[1:-1]
     np.testing.assert_allclose(ratios, ratios[0])
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_hidden_values_only_on_request(synthetic_pack, env_id):
+    env = gym.make(env_id, pack=synthetic_pack, reveal=True)
+    _, info = env.reset(seed=0)
+    expected = env.unwrapped.market.expectations
+    np.testing.assert_array_equal(info["hidden"]["expectations"], expected)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_one_market_matches_itself_in_a_vector(synthetic_pack, env_id):
+    class Alone(gym.Env):
+        """The first market of a native vector environment, as a single one."""
+
+        def __init__(self):
+            self.vector = gym.make_vec(env_id, 1, pack=synthetic_pack, autoreset_mode="Disabled")
+            self.observation_space = self.vector.single_observation_space
+            self.action_space = self.vector.single_action_space
+
+        def reset(self, *, seed=None, options=None):
+            observation, infos = self.vector.reset(seed=seed)
+            return observation[0], self._plain(infos)
+
+        def step(self, action):
+            results = self.vector.step(np.array([action]))
+            observation, reward, terminated, truncated = (each[0] for each in results[:4])
+            return (
+                observation,
+                float(reward),
+                bool(terminated),
+                bool(truncated),
+                self._plain(results[4]),
+            )
+
+        def _plain(self, infos):
+            plain = {name: each[0] for name, each in infos.items() if not name.startswith("_")}
+            return plain | {"quality": float(plain["quality"])}
+
+    env = gym.make(env_id, pack=synthetic_pack)
+    check_environments_match(env, Alone(), num_steps=100, seed=3)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_cloudpickled_copy_goes_on_identically(synthetic_pack, env_id):
+    env = gym.make(env_id, pack=synthetic_pack)
+    env.reset(seed=3)
+    env.step(env.action_space.sample())
+    copy = cloudpickle.loads(cloudpickle.dumps(env))
+    for _ in range(3):
+        action = env.action_space.sample()
+        assert data_equivalence(env.step(action), copy.step(action), exact=True)
