@@ -23,6 +23,10 @@ class PolicyError(CopyrightGymError, ValueError):
     """A policy is unknown, or its level does not fit the place where it is used."""
 
 
+class MissingWeightsError(CopyrightGymError, FileNotFoundError):
+    """Published weights of a network are needed and not on this machine."""
+
+
 class MissingExtraError(CopyrightGymError, ImportError):
     """A library is missing that one of the optional extras installs."""
 

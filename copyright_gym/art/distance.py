@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from copyright_gym.art.autoencoder import to_tensor
 from copyright_gym.art.features import pooled_features
+from copyright_gym.art.published_weights import require_weights
+from copyright_gym.errors import OptionError
 
 AXES: Final = 64
 
@@ -55,7 +57,8 @@ class FrechetDistance:
             FID; its weights must be in the torch hub's checkpoint folder).
 
     Raises:
-        ValueError: If `feature` is unknown.
+        OptionError: If `feature` is unknown.
+        MissingWeightsError: If the weights of Inception-v3 are not on this machine.
     """
 
     def __init__(self, reference: NDArray[np.uint8], feature: str = "efficientnet-lite0") -> None:
@@ -66,9 +69,10 @@ class FrechetDistance:
         if feature == "efficientnet-lite0":
             network = PrincipalAxes(pooled_features(to_tensor(reference)))
         elif feature == "fid":
+            require_weights("Inception-v3")
             network = 2048
         else:
-            raise ValueError(f"unknown feature {feature!r}; known: 'efficientnet-lite0', 'fid'")
+            raise OptionError(f"unknown feature {feature!r}; known: 'efficientnet-lite0', 'fid'")
         self.metric = FrechetInceptionDistance(network, reset_real_features=False)
         self.metric.set_dtype(torch.float64)
         self.metric.update(_planar(reference), real=True)

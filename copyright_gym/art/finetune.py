@@ -12,6 +12,7 @@ from torch import Tensor
 
 from copyright_gym.art.diffusion import Conditions, denoising_loss
 from copyright_gym.art.weight_average import WeightAverage
+from copyright_gym.errors import OptionError
 
 Weights = dict[str, Tensor]
 
@@ -72,7 +73,7 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         """Check the method."""
         if self.method not in ("full", "lora"):
-            raise ValueError(f"method must be 'full' or 'lora', got {self.method!r}")
+            raise OptionError(f"method must be 'full' or 'lora', got {self.method!r}")
 
     def steps(self, new_works: int) -> int:
         """Return the optimiser steps of a round with `new_works` newly licensed works."""

@@ -29,7 +29,7 @@ def pack_studio(pack: Pack) -> Studio:
         PackError: If the installed sources draw other held-out works than the pack was made of.
     """
     settings = FinetuneSettings(**pack.provenance["finetune"])
-    studio = portrait_studio(pack.folder / "base", settings)
+    studio = portrait_studio(pack.folder / "base", settings, pack.provenance["feature"])
     expected = pack.provenance["works"]["held_out_sha256"]
     if studio.collection.held_out.digest() != expected:
         raise PackError(

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from copyright_gym.art.corpus import History
-from copyright_gym.quality import TanhSurrogate
+from copyright_gym.tanh_surrogate import TanhSurrogate
+
+Floats = NDArray[np.float64]
 
 _HIDDEN: Final = 16
-_DECAYS: Final = (0.5, 0.8, 1.0)
-_PENALTIES: Final = (1e-5, 1e-4, 1e-3)
-_STEPS: Final = 1500
+_DECAYS: Final = (0.3, 0.5, 0.8, 1.0)
+_PENALTIES: Final = (1e-4, 1e-3, 1e-2, 3e-2)
+_ITERATIONS: Final = 500
 _FOLDS: Final = 5
 
 
@@ -31,7 +33,7 @@ class Measured:
     """
 
     bought: NDArray[np.bool_]
-    quality: NDArray[np.float64]
+    quality: Floats
     group: NDArray[np.int64]
 
     def __getitem__(self, chosen: NDArray[np.bool_]) -> Measured:
@@ -66,51 +68,58 @@ def measured_rows(
     return Measured(np.array(bought), np.array(quality), np.array(group))
 
 
-def _features(bought: NDArray[np.bool_], decay: float, rounds: int) -> torch.Tensor:
-    """Return the surrogate's inputs by asking a surrogate that only passes them on."""
-    holders = bought.shape[2]
-    passing = TanhSurrogate(
-        rounds, decay, np.eye(2 * holders), np.zeros(2 * holders), np.ones(2 * holders)
-    )
-    return torch.from_numpy(passing.features(bought))
-
-
 def fit_tanh(
     rows: Measured, rounds: int, decay: float, penalty: float, seed: int = 0
 ) -> TanhSurrogate:
-    """Fit one tanh layer by full-batch Adam on squared error.
+    """Fit one tanh layer by L-BFGS on squared error.
 
     Args:
         rows: Measured qualities.
         rounds: Number of rounds T of the pack.
         decay: Decay of the recency features.
-        penalty: Weight of the squared weights in the loss.
+        penalty: Weight of the mean squared weights in the loss.
         seed: Seed of the starting weights.
     """
-    generator = torch.Generator().manual_seed(seed)
-    inputs = _features(rows.bought, decay, rounds).double()
-    target = torch.from_numpy(rows.quality)
-    size = inputs.shape[1]
-    weights = (
-        torch.randn(size, _HIDDEN, generator=generator).double() / size**0.5
-    ).requires_grad_()
-    bias = torch.zeros(_HIDDEN, dtype=torch.float64, requires_grad=True)
-    out = (torch.randn(_HIDDEN, generator=generator).double() / _HIDDEN**0.5).requires_grad_()
-    optimiser = torch.optim.Adam([weights, bias, out], lr=0.02)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS)
-    for _ in range(_STEPS):
-        predicted = (torch.tanh(inputs @ weights + bias) - torch.tanh(bias)) @ out
-        loss = (predicted - target).square().mean()
-        loss = loss + penalty * (weights.square().sum() + out.square().sum()) / _HIDDEN
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    arrays = (x.detach().numpy() for x in (weights, bias, out))
-    return TanhSurrogate(rounds, decay, *arrays)
+    rng = np.random.default_rng(seed)
+    size = 2 * rows.bought.shape[2]
+    nothing = TanhSurrogate(
+        rounds, decay, np.zeros((size, _HIDDEN)), np.zeros(_HIDDEN), np.zeros(_HIDDEN)
+    )
+    inputs, target = nothing.features(rows.bought), rows.quality
+    shapes = ((size, _HIDDEN), (_HIDDEN,), (_HIDDEN,))
+    ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
+
+    def unpack(flat: Floats) -> list[Floats]:
+        parts = np.split(flat, ends)
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        weights, bias, out = unpack(flat)
+        active, still = np.tanh(inputs @ weights + bias), np.tanh(bias)
+        error = (active - still) @ out - target
+        value = np.mean(error**2) + penalty * (np.sum(weights**2) + np.sum(out**2)) / _HIDDEN
+        slope = 2 * error[:, None] / len(target)
+        before = slope * out * (1 - active**2)
+        gradient = (
+            inputs.T @ before + 2 * penalty * weights / _HIDDEN,
+            before.sum(axis=0) - slope.sum() * out * (1 - still**2),
+            (slope * (active - still)).sum(axis=0) + 2 * penalty * out / _HIDDEN,
+        )
+        return float(value), np.concatenate([part.ravel() for part in gradient])
+
+    start = [rng.standard_normal(shapes[0]) / size**0.5, np.zeros(_HIDDEN)]
+    start.append(rng.standard_normal(_HIDDEN) / _HIDDEN**0.5)
+    best = minimize(
+        loss,
+        np.concatenate([part.ravel() for part in start]),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": _ITERATIONS},
+    )
+    return TanhSurrogate(rounds, decay, *unpack(best.x))
 
 
-def _held_out_errors(rows: Measured, rounds: int, decay: float, penalty: float) -> NDArray[Any]:
+def _held_out_errors(rows: Measured, rounds: int, decay: float, penalty: float) -> Floats:
     """Return prediction minus truth of each row, predicted by fits that saw none of its history."""
     errors = np.zeros(len(rows.quality))
     fold = np.random.default_rng(0).permutation(rows.group.max() + 1)[rows.group] % _FOLDS
