@@ -166,7 +166,10 @@ def pack_surrogate(pack: Pack) -> QualityModel:
     return pack.surrogate
 
 
-QUALITY_MODELS = {"surrogate": "copyright_gym.quality:pack_surrogate"}
+QUALITY_MODELS = {
+    "live": "copyright_gym.art.live:live_quality",
+    "surrogate": "copyright_gym.quality:pack_surrogate",
+}
 """Quality models by name: references to functions from a pack to a `QualityModel`."""
 
 

@@ -55,6 +55,8 @@ that their covariance can be estimated from that many works.
 {fit["held_out_mean_absolute_error"]:.4f} |
 | seed noise of the quality (standard deviation) | {fit["seed_noise_std"]:.4f} |
 
+Each history was held out once, whole; the surrogate's settings were chosen on the same folds.
+
 ## Limits
 
 Small images (32 px), a small model, one source library. The numbers tell how policies compare on

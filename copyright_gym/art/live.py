@@ -44,17 +44,17 @@ class LiveQuality:
 
     Args:
         pack: The pack to play on.
-        folder: Where measured distances are kept.
+        folder: Where measured distances are kept; `LIVE_FOLDER` by default.
         seed: Seed of the training runs.
     """
 
     marginal: ClassVar[bool] = False
 
-    def __init__(self, pack: Pack, folder: Path = LIVE_FOLDER, seed: int = 0) -> None:
+    def __init__(self, pack: Pack, folder: Path | None = None, seed: int = 0) -> None:
         """Set up the studio."""
         self.base_distance = pack.quality.base_distance
         self.studio = pack_studio(pack)
-        self.store = RunStore(folder / pack.name)
+        self.store = RunStore((folder or LIVE_FOLDER) / pack.name)
         self.seed = seed
         self._weights: dict[History, Weights] = {(): self.studio.base_weights}
 

@@ -67,9 +67,10 @@ def _lot_similarity(studio: Studio, similarity: Similarity, t: int, i: int) -> l
 def contribution_scores(studio: Studio, path: Path) -> NDArray[np.float64]:
     """Attribute what the fully licensed model draws to the lots, by D-TRAK.
 
-    The model is fine-tuned on everything over all rounds. A lot's contribution is the sum over
-    its works of the mean attribution to works generated from held-out captions; negative sums
-    count as 0. The result is normalised to mean 1 over the lots and stored at `path`.
+    The model is fine-tuned on everything over all rounds and draws works from held-out captions.
+    Each of these hands out the same credit, split between the training works in proportion to
+    their attributions; negative ones count as 0. A lot's contribution is the credit of its works.
+    The result is normalised to mean 1 over the lots and stored at `path`.
 
     Returns:
         (T, H) float64, mean 1.
@@ -92,10 +93,26 @@ def contribution_scores(studio: Studio, path: Path) -> NDArray[np.float64]:
         studio.pipeline, weights, works, TrainingSet(latents, conditions), seed=_SEED
     )
     sizes = [len(lot) for row in studio.lot_sets for lot in row]
-    sums = np.array([part.sum() for part in np.split(scores.mean(axis=1), np.cumsum(sizes)[:-1])])
-    contribution = np.maximum(sums, 0.0).reshape(rounds, holders)
+    credit = shared_credit(scores)
+    sums = [part.sum() for part in np.split(credit, np.cumsum(sizes)[:-1])]
+    contribution = np.array(sums).reshape(rounds, holders)
     contribution = np.asarray(contribution / contribution.mean())
     temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(contribution.tolist()))
     temporary.rename(path)
     return contribution
+
+
+def shared_credit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share one unit of credit a target between the works it is attributed to.
+
+    Args:
+        scores: (n, m) attributions of m targets to n works.
+
+    Returns:
+        (n,) credit of each work; sums to the number of targets with a positive attribution.
+    """
+    positive = np.maximum(scores, 0.0)
+    totals = positive.sum(axis=0)
+    shares = np.divide(positive, totals, out=np.zeros_like(positive), where=totals > 0)
+    return np.asarray(shares.sum(axis=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +16,7 @@ from copyright_gym.tanh_surrogate import TanhSurrogate
 
 Floats = NDArray[np.float64]
 
-_HIDDEN: Final = 16
+_HIDDEN: Final = (8, 16)
 _DECAYS: Final = (0.3, 0.5, 0.8, 1.0)
 _PENALTIES: Final = (1e-4, 1e-3, 1e-2, 3e-2)
 _ITERATIONS: Final = 500
@@ -69,13 +70,14 @@ def measured_rows(
 
 
 def fit_tanh(
-    rows: Measured, rounds: int, decay: float, penalty: float, seed: int = 0
+    rows: Measured, rounds: int, hidden: int, decay: float, penalty: float, seed: int = 0
 ) -> TanhSurrogate:
     """Fit one tanh layer by L-BFGS on squared error.
 
     Args:
         rows: Measured qualities.
         rounds: Number of rounds T of the pack.
+        hidden: Width of the layer.
         decay: Decay of the recency features.
         penalty: Weight of the mean squared weights in the loss.
         seed: Seed of the starting weights.
@@ -83,10 +85,10 @@ def fit_tanh(
     rng = np.random.default_rng(seed)
     size = 2 * rows.bought.shape[2]
     nothing = TanhSurrogate(
-        rounds, decay, np.zeros((size, _HIDDEN)), np.zeros(_HIDDEN), np.zeros(_HIDDEN)
+        rounds, decay, np.zeros((size, hidden)), np.zeros(hidden), np.zeros(hidden)
     )
     inputs, target = nothing.features(rows.bought), rows.quality
-    shapes = ((size, _HIDDEN), (_HIDDEN,), (_HIDDEN,))
+    shapes = ((size, hidden), (hidden,), (hidden,))
     ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
 
     def unpack(flat: Floats) -> list[Floats]:
@@ -97,18 +99,18 @@ def fit_tanh(
         weights, bias, out = unpack(flat)
         active, still = np.tanh(inputs @ weights + bias), np.tanh(bias)
         error = (active - still) @ out - target
-        value = np.mean(error**2) + penalty * (np.sum(weights**2) + np.sum(out**2)) / _HIDDEN
+        value = np.mean(error**2) + penalty * (np.sum(weights**2) + np.sum(out**2)) / hidden
         slope = 2 * error[:, None] / len(target)
         before = slope * out * (1 - active**2)
         gradient = (
-            inputs.T @ before + 2 * penalty * weights / _HIDDEN,
+            inputs.T @ before + 2 * penalty * weights / hidden,
             before.sum(axis=0) - slope.sum() * out * (1 - still**2),
-            (slope * (active - still)).sum(axis=0) + 2 * penalty * out / _HIDDEN,
+            (slope * (active - still)).sum(axis=0) + 2 * penalty * out / hidden,
         )
         return float(value), np.concatenate([part.ravel() for part in gradient])
 
-    start = [rng.standard_normal(shapes[0]) / size**0.5, np.zeros(_HIDDEN)]
-    start.append(rng.standard_normal(_HIDDEN) / _HIDDEN**0.5)
+    start = [rng.standard_normal(shapes[0]) / size**0.5, np.zeros(hidden)]
+    start.append(rng.standard_normal(hidden) / hidden**0.5)
     best = minimize(
         loss,
         np.concatenate([part.ravel() for part in start]),
@@ -119,12 +121,12 @@ def fit_tanh(
     return TanhSurrogate(rounds, decay, *unpack(best.x))
 
 
-def _held_out_errors(rows: Measured, rounds: int, decay: float, penalty: float) -> Floats:
+def _held_out_errors(rows: Measured, rounds: int, *choice: Any) -> Floats:
     """Return prediction minus truth of each row, predicted by fits that saw none of its history."""
     errors = np.zeros(len(rows.quality))
     fold = np.random.default_rng(0).permutation(rows.group.max() + 1)[rows.group] % _FOLDS
     for index in range(_FOLDS):
-        surrogate = fit_tanh(rows[fold != index], rounds, decay, penalty)
+        surrogate = fit_tanh(rows[fold != index], rounds, *choice)
         errors[fold == index] = (
             surrogate.quality(rows.bought[fold == index]) - rows.quality[fold == index]
         )
@@ -134,7 +136,9 @@ def _held_out_errors(rows: Measured, rounds: int, decay: float, penalty: float) 
 def fit_surrogate(
     rows: Measured, rounds: int, noise_std: float
 ) -> tuple[TanhSurrogate, dict[str, Any]]:
-    """Choose decay and penalty by cross-validation over whole histories, then fit on all rows.
+    """Choose the settings by cross-validation over whole histories, then fit on all rows.
+
+    The reported errors are those of the same folds that chose the settings.
 
     Args:
         rows: Measured qualities.
@@ -145,18 +149,17 @@ def fit_surrogate(
         The surrogate and its report: held-out R², mean absolute error next to the seed noise.
     """
     candidates = {
-        (decay, penalty): _held_out_errors(rows, rounds, decay, penalty)
-        for decay in _DECAYS
-        for penalty in _PENALTIES
+        choice: _held_out_errors(rows, rounds, *choice)
+        for choice in itertools.product(_HIDDEN, _DECAYS, _PENALTIES)
     }
     best = min(candidates, key=lambda key: float(np.square(candidates[key]).mean()))
     errors = candidates[best]
     variance = float(rows.quality.var())
     report = {
         "form": "tanh",
-        "hidden": _HIDDEN,
-        "decay": best[0],
-        "penalty": best[1],
+        "hidden": best[0],
+        "decay": best[1],
+        "penalty": best[2],
         "rows": len(rows.quality),
         "histories": int(rows.group.max()) + 1,
         "folds": _FOLDS,

@@ -9,7 +9,7 @@ import torchvision
 from copyright_gym.art.attribution import CountSketch, attribution_scores
 from copyright_gym.art.autoencoder import to_tensor
 from copyright_gym.art.features import EfficientNetStages
-from copyright_gym.art.lot_scores import contribution_scores, copyright_scores
+from copyright_gym.art.lot_scores import contribution_scores, copyright_scores, shared_credit
 from copyright_gym.art.published_weights import WEIGHTS
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
@@ -88,6 +88,11 @@ def test_a_training_work_is_attributed_to_itself_first(studio: Studio, dtrak: bo
     )
     assert scores.shape == (4, 4)
     assert scores.argmax(axis=0).tolist() == [0, 1, 2, 3]
+
+
+def test_each_target_hands_out_one_unit_of_credit() -> None:
+    scores = np.array([[1.0, -1.0, -2.0], [3.0, 2.0, -1.0]])
+    assert shared_credit(scores).tolist() == [0.25, 1.75]
 
 
 def test_lot_scores_are_measured_once(
