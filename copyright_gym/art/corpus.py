@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,11 +199,16 @@ def play_runs(
         runs: The runs; finished ones are skipped.
         folder: Where records are kept.
         workers: Number of processes, each with one torch thread.
+
+    Raises:
+        BrokenProcessPool: A worker died; what was finished is stored.
     """
     store = RunStore(folder)
     todo = [run for run in runs if not store.finished(run)]
     if not todo:
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _start_worker, (make_studio, folder)) as pool:
-        yield from pool.imap_unordered(_play, todo)
+    with ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), _start_worker, (make_studio, folder)
+    ) as pool:
+        for done in as_completed([pool.submit(_play, run) for run in todo]):
+            yield done.result()

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_studio import make_studio
 
 from copyright_gym.art.corpus import (
     Run,
@@ -13,8 +14,6 @@ from copyright_gym.art.corpus import (
     signal_runs,
 )
 from copyright_gym.art.studio import Studio
-
-from .conftest import make_studio
 
 
 def test_signal_runs_cover_empty_singles_and_all() -> None:
