@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,16 +19,23 @@ def own_pack(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def brief_weights(synthetic_pack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Folder of hardly trained baselines for the made-up pack; loaded in place of shipped ones."""
-    from copyright_gym.agents import baselines, training
+def brief_weights_folder(synthetic_pack: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of hardly trained baselines for the made-up pack."""
+    from copyright_gym.agents import training
 
     folder = tmp_path_factory.mktemp("weights")
     training.train_to_files("baselines", pack=synthetic_pack, seed=0, steps=8000, out=folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            baselines,
-            "weights_file",
-            lambda name, pack: folder / f"{name.replace('+', '-')}.safetensors",
-        )
-        yield folder
+    return folder
+
+
+@pytest.fixture
+def brief_weights(brief_weights_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let hardly trained baselines take the place of the shipped ones."""
+    from copyright_gym.agents import baselines
+
+    monkeypatch.setattr(
+        baselines,
+        "weights_file",
+        lambda name, pack: brief_weights_folder / f"{name.replace('+', '-')}.safetensors",
+    )
+    return brief_weights_folder
