@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import gymnasium as gym
 
@@ -117,7 +118,7 @@ def speed_report(pack: str, repeats: int = 5, seed: int = 0, as_json: bool = Fal
 
 def _prepare(env_id: str, width: int | None, seed: int, pack: str | None) -> tuple[Run, int]:
     """Return what measures steps a second once, and the number of offers in a step."""
-    options = {} if pack is None else {"pack": pack}
+    options: dict[str, Any] = {} if pack is None else {"pack": pack}
     if width is None:
         env = gym.make(env_id, **options)
         offers = env.unwrapped.market.tables.holders if env_id == ROUND else 1  # type: ignore[attr-defined]
