@@ -86,7 +86,9 @@ def train_base(
 
 
 def train_base_model(out: Path) -> None:
-    """Train autoencoder, text encoders and UNet, and save the pipeline in half precision.
+    """Train autoencoder, text encoders and UNet, and save them as one pipeline.
+
+    UNet and autoencoder are stored in half precision.
 
     Takes some 45 minutes on one core.
 
@@ -102,4 +104,7 @@ def train_base_model(out: Path) -> None:
     works = base_works()
     latents = encode(vae, works.images)
     pipeline = train_base(build_pipeline(vae, 0), latents, works.captions, UNET_STEPS, seed=0)
-    pipeline.to(torch.float16).save_pretrained(out)
+    # Text encoders keep full precision: transformers loads them as stored, diffusers in float32.
+    for model in (pipeline.unet, pipeline.vae):
+        model.to(torch.float16)
+    pipeline.save_pretrained(out)
