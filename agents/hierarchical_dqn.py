@@ -46,7 +46,7 @@ _WARM_UP = 0.03
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the training; the defaults are tuned on training seeds.
+    """Settings of the training; the defaults were tuned on a made-up pack.
 
     Attributes:
         markets: markets played side by side.
