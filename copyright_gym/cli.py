@@ -103,16 +103,10 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("bench", help="evaluate policies and report on results")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     run = actions.add_parser("run", help="evaluate policies on the same markets")
-    run.add_argument(
-        "--policies",
-        nargs="+",
-        required=True,
-        metavar="[NAME=]ROUND+HOLDER",
-        help="pairs such as greedy+learned; a half is a registered name or a policy file",
-    )
+    _add_policies(run)
     _add_pack(run)
     _add_seed(run)
-    run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
+    _add_rho(run)
     run.add_argument(
         "--episodes", type=_integer(1), default=500, metavar="N", help="markets (%(default)s)"
     )
@@ -147,12 +141,40 @@ def _add_packs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verify.add_argument("pack", metavar="NAME_OR_FOLDER")
     verify.set_defaults(run=_packs_verify)
     add_packs_build(actions)
+    _add_packs_visits(actions)
+
+
+def _add_packs_visits(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    visits = actions.add_parser("visits", help="add histories that policies make to a file")
+    _add_pack(visits)
+    _add_policies(visits)
+    _add_rho(visits)
+    visits.add_argument("--count", type=_integer(1), required=True, metavar="N", help="histories")
+    visits.add_argument(
+        "--market-seed", type=_integer(0), required=True, metavar="N", help="the first market's"
+    )
+    visits.add_argument("--out", type=Path, required=True, help="the JSON file")
+    visits.set_defaults(run=_packs_visits)
 
 
 def _add_pack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pack", default="portrait", metavar="NAME_OR_FOLDER", help="the pack (%(default)s)"
     )
+
+
+def _add_policies(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--policies",
+        nargs="+",
+        required=True,
+        metavar="[NAME=]ROUND+HOLDER",
+        help="pairs such as greedy+learned; a half is a registered name or a policy file",
+    )
+
+
+def _add_rho(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
@@ -227,6 +249,18 @@ def _speed(options: argparse.Namespace) -> None:
             options.pack, repeats=options.repeats, seed=options.seed, as_json=options.json
         )
     )
+
+
+def _packs_visits(options: argparse.Namespace) -> None:
+    load_attribute("copyright_gym.benchmarks.visits:visits_to_file")(
+        options.policies,
+        pack=options.pack,
+        rhos=options.rho,
+        count=options.count,
+        seed=options.market_seed,
+        out=options.out,
+    )
+    print(f"wrote {options.out}")
 
 
 def _packs_list(options: argparse.Namespace) -> None:

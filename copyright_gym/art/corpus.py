@@ -86,6 +86,16 @@ def corpus_runs(holders: int, rounds: int, count: int, seed: int) -> list[Run]:
     return runs
 
 
+def visited_runs(histories: Sequence[History]) -> list[Run]:
+    """Return runs of histories that policies visit; every ninth is played with two seeds.
+
+    Args:
+        histories: The histories, see `copyright_gym.benchmarks.visits`.
+    """
+    again = [Run(history, 3000 + i) for i, history in enumerate(histories) if i % 9 == 0]
+    return [*(Run(history, 2000 + i) for i, history in enumerate(histories)), *again]
+
+
 def _chances(kind: int, holders: int, rounds: int, rng: np.random.Generator) -> Any:
     """Return (rounds, holders) or (rounds, 1) chances that a lot is bought."""
     steps = np.linspace(1.0, 0.0, rounds)[:, None]
