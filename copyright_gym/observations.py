@@ -48,12 +48,16 @@ def observe_round(market: MarketState) -> NDArray[np.float32]:
 
     Returns:
         float32 (n, 10), columns as in `ROUND_FEATURES`. Features of lots are 0 after the
-        last round.
+        last round. A column lies together in memory.
     """
-    observation = market.tables.round_features.take(market.round_index, axis=0)
-    changing = observation[:, :FIRST_KNOWN_OF_ROUND]
-    changing[:] = np.maximum(market.past * market.tables.past_scale, -1).T
-    return observation
+    features = np.empty((len(ROUND_FEATURES), market.n), np.float32)
+    t = market.round_index
+    known = market.tables.round_features[t, FIRST_KNOWN_OF_ROUND:]
+    features[FIRST_KNOWN_OF_ROUND:] = known.T
+    changing = features[:FIRST_KNOWN_OF_ROUND]
+    np.multiply(market.past, market.tables.past_scale, out=changing)
+    np.maximum(changing, -1, out=changing)
+    return features.T
 
 
 def observe_holder(market: MarketState) -> NDArray[np.float32]:
@@ -116,10 +120,10 @@ def mask_rounds(market: MarketState) -> NDArray[np.bool_]:
     Returns:
         bool (n, 11), True where legal; action 0 always is.
     """
-    mask = np.zeros((market.n, len(SHARES)), np.bool_)
-    mask[:, 0] = True
-    mask[:, 1:] = (market.running & (market.leftover > 0))[:, None]
-    return mask
+    mask = np.empty((len(SHARES), market.n), np.bool_)
+    mask[0] = True
+    mask[1:] = market.running & (market.leftover > 0)
+    return mask.T
 
 
 def mask_offers(market: MarketState) -> NDArray[np.bool_]:

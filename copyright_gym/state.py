@@ -20,7 +20,7 @@ Bools = NDArray[np.bool_]
 QUALITY = HOLDER_FEATURES.index("quality")
 BOUGHT = HOLDER_FEATURES.index("bought")
 
-_NEW, _BETWEEN, _OFFERING, _VISITED, _DONE = Stage
+_NEW, _BETWEEN, _OFFERING, _VISITED, _DONE = map(int, Stage)
 
 Rows = Ints | slice
 ALL = slice(None)
@@ -36,6 +36,7 @@ class MarketState:
         config: the options.
         tables: lots, base expectations and the budget B.
         n: number of markets.
+        holders: number of holders H.
         routes: the stops of an episode.
         sheet: float64 (5, n): money left in the open round, money set aside for it, money left
             outside, number of its offers that were accepted, quality of the company's model.
@@ -67,6 +68,7 @@ class MarketState:
         self.quality_model = quality_model or make_quality(config.quality, self.tables.pack)
         self._surrogate = as_surrogate(self.quality_model)
         rounds, holders = self.tables.base.shape
+        self.holders = holders
         self.routes: Routes = self.tables.routes
         self._own_starts = np.zeros((0, rounds), np.int64)
         if config.order == "random":
@@ -125,6 +127,11 @@ class MarketState:
         """Which markets wait for an offer, bool (n,)."""
         return np.asarray(self.routes.stage[self.stop] == _OFFERING)
 
+    @property
+    def visited(self) -> Bools:
+        """Which markets have made all offers of an open round, bool (n,)."""
+        return np.asarray(self.routes.stage[self.stop] == _VISITED)
+
     def at(self, where: Bools | None = None) -> tuple[Rows, Any]:
         """Return where some markets stand.
 
@@ -149,6 +156,11 @@ class MarketState:
             self._stops.fill(self._common)
             self._common = None
         self._stops[rows] = stop
+
+    @property
+    def common_stage(self) -> int | None:
+        """The stage of all markets if they stand together, else None."""
+        return None if self._common is None else self.routes.stage.item(self._common)
 
     def due_holder(self, rows: Ints) -> Ints:
         """Return the holders who are due in some markets.

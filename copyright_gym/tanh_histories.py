@@ -35,7 +35,7 @@ class Increments(NamedTuple):
         sums: float64 (H, 2 * K), the last two again; they are the same in all rounds.
         empty: float64 (2 * K,), the sums of an empty history; the bias counts as a count.
         decay: factor of the recencies' sum from round to round.
-        scale: T floats, factor of the recencies' sum in the hidden layer's input.
+        scale: float64 (T,), factor of the recencies' sum in the hidden layer's input.
         out: float64 (K,), output weights.
         nothing: output for an empty history.
     """
@@ -44,7 +44,7 @@ class Increments(NamedTuple):
     sums: Floats
     empty: Floats
     decay: float
-    scale: list[float]
+    scale: Floats
     out: Floats
     nothing: float
 
@@ -62,19 +62,20 @@ def make_increments(surrogate: TanhSurrogate) -> Increments:
     counts, recencies = surrogate.weights.reshape(2, holders, -1)
     total = np.cumsum(surrogate.decay ** np.arange(rounds))
     sums = np.concatenate([counts / rounds, recencies], axis=1)
-    largest = np.abs(surrogate.bias).sum() + rounds * np.abs(sums).sum()
-    grid = 2.0 ** (np.ceil(np.log2(max(largest, 1e-300))) - _DIGITS)
-    sums, bias = (np.rint(values / grid) * grid for values in (sums, surrogate.bias))
-    split = len(bias)
+    empty = np.concatenate([surrogate.bias, 0 * surrogate.bias])
+    largest = np.abs(empty) + rounds * np.abs(sums).sum(axis=0)
+    grid = 2.0 ** (np.ceil(np.log2(np.maximum(largest, 1e-300))) - _DIGITS)
+    sums, empty = (np.rint(values / grid) * grid for values in (sums, empty))
+    split = len(surrogate.bias)
     now = sums[:, :split] + sums[:, split:] / total[:, None, None]
     return Increments(
         lots=np.concatenate([now, np.broadcast_to(sums, (rounds, *sums.shape))], axis=2),
         sums=sums,
-        empty=np.concatenate([bias, 0 * bias]),
+        empty=empty,
         decay=surrogate.decay,
-        scale=(surrogate.decay / total).tolist(),
+        scale=surrogate.decay / total,
         out=surrogate.out,
-        nothing=float(np.tanh(bias).dot(surrogate.out)),
+        nothing=float(np.tanh(empty[:split]).dot(surrogate.out)),
     )
 
 
@@ -90,29 +91,29 @@ class TanhHistories:
         """
         self._surrogate = surrogate
         self._add = surrogate.increments
+        # The hidden layer's input, a row per history: it is read and written for a few at a time.
         self._now = np.zeros((n, len(self._add.out)))
-        self._sums = np.tile(self._add.empty, (n, 1))
+        self._sums = np.tile(self._add.empty[:, None], n)
         # Lots bought in the open round, which the sums don't hold yet.
-        self._bought = np.zeros((n, len(self._add.sums)))
+        self._bought = np.zeros((len(self._add.sums), n))
 
     def clear(self, rows: Rows) -> None:
         """Forget all purchases of some histories."""
-        self._sums[rows] = self._add.empty
-        self._bought[rows] = 0
+        self._sums[:, rows] = self._add.empty[:, None]
+        self._bought[:, rows] = 0
 
     def begin_round(self, rows: Rows, t: Ints | int) -> None:
         """Prepare for purchases in a round."""
-        add, split = self._add, len(self._add.out)
-        scale: Any = add.scale[t] if isinstance(t, int) else np.take(add.scale, t)[:, None]
-        sums = self._sums[rows]
-        sums[:, split:] *= add.decay
-        sums += self._bought[rows] @ add.sums
-        self._bought[rows] = 0
-        now = sums[:, split:] * scale
-        now += sums[:, :split]
-        self._now[rows] = now
-        if not isinstance(rows, slice):
-            self._sums[rows] = sums
+        add, sums = self._add, self._sums[:, rows]
+        split = len(add.out)
+        counts, recencies = sums[:split], sums[split:]
+        recencies *= add.decay
+        sums += add.sums.T @ self._bought[:, rows]
+        self._bought[:, rows] = 0
+        now = recencies * add.scale[t]
+        now += counts
+        self._now[rows] = now.T
+        self._sums[:, rows] = sums
 
     def buy(self, rows: Ints, t: Ints | int, holder: Ints | int) -> Floats:
         """Add a lot to some histories; return their qualities."""
@@ -120,7 +121,7 @@ class TanhHistories:
         held = self._now.take(rows, 0)
         held += add.lots[t, holder, ..., : held.shape[1]]
         self._now[rows] = held
-        self._bought[rows, holder] = 1
+        self._bought[holder, rows] = 1
         np.tanh(held, held)
         # A product per row, which has the same bits for any number of rows.
         quality = np.vecdot(held, add.out)
