@@ -23,12 +23,12 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, listed
 from copyright_gym.features import MARKUPS
 from copyright_gym.routes import Stage, after, between
-from copyright_gym.state import ALL, Bools, Floats, Ints, MarketState, Rows
+from copyright_gym.state import ALL, QUALITY, Bools, Floats, Ints, MarketState, Rows
 
 __all__ = ["Market", "MarketConfig"]
 
-# Looking members up in an enum takes longer than comparing with them.
-_NEW, _BETWEEN, _OFFERING, _VISITED, _DONE = Stage
+# Numbers: members of an enum take longer to compare with.
+_NEW, _BETWEEN, _OFFERING, _VISITED, _DONE = map(int, Stage)
 
 
 class Market(MarketState):
@@ -64,17 +64,16 @@ class Market(MarketState):
             rows: int64 (k,), indices of the markets.
         """
         at: Rows = ALL if len(rows) == self.n else rows
-        self._together = at is ALL
-        self.factor[at] = np.exp(self.config.sigma * normals)
-        asked = self.tables.lowest[:, :, None] * self.factor[at].T
-        self._asked[:, at] = asked.reshape(self.tables.lowest.size, -1)
-        self.stop[at] = between(np.int64(0))
-        for array in (self._offers.T, self.sheet.T, self.past.T, self.round_budgets, self.quality):
-            array[at] = 0
+        self._factors[:, at] = np.exp(self.config.sigma * normals).T
+        for array in (self._offers, self._bought, self.sheet, self.past, self.seen):
+            array[..., at] = 0
+        self.round_budgets[at] = 0
         self.sheet[2, at] = self.past[0, at] = self.budget
-        self.seen[:, :, at] = np.array([[0.0], [0.0], [1.0]])
-        if self._surrogate:
-            self._memory[at] = self._surrogate.new_memory(1)
+        self.seen[:, 2, at] = 1
+        if self._histories:
+            self._histories.clear(at)
+        start = between(0)
+        self._stand(at, start if at is ALL else np.full(len(rows), start))
 
     def begin_round(
         self, share: ArrayLike, order: str | None = None, where: Bools | None = None
@@ -92,9 +91,9 @@ class Market(MarketState):
             ResetNeeded: a market is not reset, or its episode is over.
             RuntimeError: a market's last round is still open.
         """
-        if not self._together:
-            self._together = bool((self.stop == self.stop[0]).all())
-        rows, stop = self._move(where)
+        if self._common is None and (self._stops == self._stops[0]).all():
+            self._common = int(self._stops[0])
+        rows, stop = self.at(where)
         self._require(rows, stop, _BETWEEN, "begin_round")
         shares = np.asarray(share)
         if shares.shape != (self.n,) or shares.dtype.kind != "f":
@@ -102,15 +101,15 @@ class Market(MarketState):
         shares = shares[rows].astype(np.float64)
         if not ((shares >= 0) & (shares <= 1)).all():
             raise InvalidAction(f"shares must lie in [0, 1], not {shares}")
-        t = self.routes.round_index[stop]
-        self.stop[rows] = self._first_stops(order, rows, t)
+        t = _read(self.routes.round_index, stop)
+        self._stand(rows, self._first_stops(order, rows, t))
         leftover = self.sheet[2, rows]
         budget = shares * leftover
-        self.sheet[0, rows] = self.sheet[1, rows] = self.round_budgets[rows, t] = budget
+        self.sheet[:2, rows] = self.round_budgets[rows, t] = budget
         self.sheet[2, rows] = leftover - budget
         self.sheet[3, rows] = 0
-        if self._surrogate:
-            self._surrogate.begin_round(self._memory, rows, t)
+        if self._histories:
+            self._histories.begin_round(rows, t)
 
     def offer(self, action: ArrayLike, where: Bools | None = None) -> Floats:
         """Make the holders who are due an offer each.
@@ -132,36 +131,39 @@ class Market(MarketState):
             ResetNeeded: a market is not reset, or its episode is over.
             RuntimeError: a market has no open round, or no holder left in it.
         """
-        rows, stop = self._move(where)
+        rows, stop = self.at(where)
         self._require(rows, stop, _OFFERING, "offer")
         actions = np.asarray(action)
         if actions.shape != (self.n,) or actions.dtype.kind not in "iu":
             raise InvalidAction(f"actions must be integers of shape ({self.n},), not {action!r}")
         actions = actions[rows]
-        # The ufuncs' reduce: the array's own methods take twice as long for few markets.
-        lowest = np.minimum.reduce(actions, initial=0)
-        if lowest < 0 or np.maximum.reduce(actions, initial=0) >= len(MARKUPS):
+        if len(actions) and not 0 <= _least(actions) <= _most(actions) < len(MARKUPS):
             raise InvalidAction(f"actions must lie in [0, {len(MARKUPS) - 1}], not {actions}")
-        lot = self.routes.lot[stop]
-        price = np.minimum(self.tables.prices[lot, actions], self.sheet[0, rows])
-        accepts = price >= self._asked[lot, rows]
-        paid = price * accepts
+        lot = _read(self.routes.lot, stop)
+        t, holder = divmod(lot, self.holders)
+        left = self.sheet[0, rows]
+        prices = self.tables.prices
+        price = prices[lot].take(actions) if rows is ALL else prices[lot, actions]
+        np.minimum(price, left, out=price)
+        accepts = price >= self.tables.lowest[t, holder] * self._factors[holder, rows]
         self._offers[lot, rows] = price
-        self.sheet[0, rows] -= paid
+        self._bought[lot, rows] = accepts
+        price *= accepts
+        left -= price
         self.sheet[3, rows] += accepts
-        self.stop[rows] += 1
+        if rows is not ALL:
+            self.sheet[0, rows] = left
+        self._stand(rows, stop + 1)
         reward = np.zeros(self.n)
-        (chosen,) = accepts.nonzero()
-        if self._surrogate and len(chosen):
-            buyers, lots = chosen, lot
-            if not isinstance(rows, slice):
-                buyers, lots = rows[chosen], lot[chosen]
-            t, holder = divmod(lots, self.tables.holders)
-            quality = self._surrogate.buy(self._memory, buyers, t, holder)
-            reward[buyers] = quality - self.quality[buyers]
-            self.quality[buyers] = quality
+        buyers = accepts.nonzero()[0]
+        if self._histories and len(buyers):
+            if rows is not ALL:
+                buyers, t, holder = rows[buyers], t[buyers], holder[buyers]
+            quality, known = self._histories.buy(buyers, t, holder), self.sheet[QUALITY]
+            reward[buyers] = quality - known[buyers]
+            known[buyers] = quality
         if self.config.kappa:
-            reward[rows] -= self.config.kappa * paid / self.budget
+            reward[rows] -= self.config.kappa * price / self.budget
         if self.config.copyright_weight:
             exposure = self.tables.exposure.take(lot)
             reward[rows] -= self.config.copyright_weight * exposure * accepts
@@ -181,23 +183,27 @@ class Market(MarketState):
             ResetNeeded: a market is not reset, or its episode is over.
             RuntimeError: a market has no open round, or holders left in it.
         """
-        rows, stop = self._move(where)
+        rows, stop = self.at(where)
         self._require(rows, stop, _VISITED, "end_round")
-        t = self.routes.round_index[stop]
-        left, budget, outside, accepted = self.sheet[:, rows]
+        t = _read(self.routes.round_index, stop)
         reward = np.zeros(self.n)
-        if not self._surrogate:
-            reward[rows] = self._ask_once(rows, accepted > 0)
+        if not self._histories:
+            reward[rows] = self._ask_once(rows)
         self._remember(rows, t)
-        leftover, quality = outside + left, self.quality[rows]
+        left, budget, outside, accepted, quality = self.sheet[:, rows]
+        leftover = outside + left
         change = quality - self.past[1, rows]
         spent = np.divide(budget - left, budget, where=budget > 0, out=np.zeros(len(left)))
         self.past[:, rows] = leftover, quality, change, spent, accepted
         self.sheet[:2, rows], self.sheet[2, rows] = 0, leftover
-        finished = t + 1
-        over = (finished == self.tables.rounds) | (leftover <= 1e-9 * self.budget)
-        self.stop[rows] = np.where(over, after(self.tables.rounds, finished), between(finished))
-        self._together = rows is ALL and bool(over.all() or not over.any())
+        finished, over = t + 1, leftover <= 1e-9 * self.budget
+        if rows is ALL and (finished == self.tables.rounds or not over.any()):
+            last = finished == self.tables.rounds
+            self._stand(rows, after(finished, finished) if last else between(finished))
+        else:
+            over |= finished == self.tables.rounds
+            stops = np.where(over, after(self.tables.rounds, finished), between(finished))
+            self._stand(rows, stops)
         return reward
 
     def round_observation(self) -> NDArray[np.float32]:
@@ -220,30 +226,25 @@ class Market(MarketState):
         """Return the legal actions of the holder level; see `observations.mask_offers`."""
         return observations.mask_offers(self)
 
-    def _move(self, where: Bools | None) -> tuple[Rows, Any]:
-        """Return where the markets stand that are about to move; see `at`."""
-        rows, stop = self.at(where)
-        self._together = rows is ALL
-        return rows, stop
-
     def _first_stops(self, order: str | None, rows: Rows, t: Any) -> Any:
         """Return the first stops of rounds t in a visiting order."""
         if order is None and self.config.order == "random":
-            self._together = False
             return self._own_starts[rows, t]
         name = order or self.config.order
         if name not in self.routes.starts:
             known = listed(self.routes.starts)
             raise OptionError(f"unknown order {name!r} of a policy; known: {known}")
-        return self.routes.starts[name][t]
+        return _read(self.routes.starts[name], t)
 
-    def _require(self, rows: Rows, stop: Any, stage: Stage, method: str) -> None:
+    def _require(self, rows: Rows, stop: Any, stage: int, method: str) -> None:
         """Raise unless all of the markets `rows` are at a stage, as a method needs."""
-        ready = self.routes.stage[stop] == stage
+        if rows is ALL and self.routes.stage.item(stop) == stage:
+            return
+        ready = np.atleast_1d(self.routes.stage[stop] == stage)
         if ready.all():
             return
-        row = int(self._everyone[rows][np.argmin(ready)])
-        at = self.stop[row]
+        row = int(self._everyone[rows][ready.argmin()])
+        at = stop if rows is ALL else stop[ready.argmin()]
         found, visited = Stage(self.routes.stage[at]), self.routes.position[at]
         text = f"cannot call {method}: market {row} is {found.text}"
         if found in (_NEW, _DONE):
@@ -252,24 +253,42 @@ class Market(MarketState):
 
     def _remember(self, rows: Rows, t: Any) -> None:
         """Note what the answers of a round tell about the holders, relative to the base."""
-        holders = np.arange(self.tables.holders)
-        together = isinstance(rows, slice)
-        lots = t * len(holders) + (holders if together else holders[:, None])
-        offers, asked = self._offers[lots, rows], self._asked[lots, rows]
-        lowest = self.tables.lowest.take(lots)
-        halves = offers / (2 * (lowest[:, None] if together else lowest))
-        bought = offers >= asked
-        seen = self.seen[:, :, rows]
-        seen[:, 0] += bought / self.tables.rounds
-        np.maximum(seen[:, 1], halves * ~bought, out=seen[:, 1])
-        np.minimum(seen[:, 2], np.where(bought, halves, 1.0), out=seen[:, 2])
+        lowest, together = self.tables.lowest[t], rows is ALL
+        if together:
+            lots: Any = slice(t * len(lowest), (t + 1) * len(lowest))
+            offers, refused = self._offers[lots], ~self._bought[lots]
+            seen = self.seen
+        else:
+            lots = t * self.tables.holders + np.arange(self.tables.holders)[:, None]
+            offers, refused = self._offers[lots, rows], ~self._bought[lots, rows]
+            lowest, seen = lowest.T, self.seen[:, :, rows]
+        halves = (offers / (2 * lowest.reshape(len(offers), -1))).astype(np.float32)
+        fails = refused.astype(np.float32)
+        seen[:, 0] += 1 - fails
+        # No half is above 1, so what is not to count can be 0 or 1.
+        np.maximum(seen[:, 1], halves * fails, out=seen[:, 1])
+        np.minimum(seen[:, 2], np.maximum(halves, fails), out=seen[:, 2])
         if not together:
             self.seen[:, :, rows] = seen
 
-    def _ask_once(self, rows: Rows, changed: Bools) -> Floats:
+    def _ask_once(self, rows: Rows) -> Floats:
         """Ask a model that is asked once a round; return the changes of quality, float64 (k,)."""
-        before = self.quality[rows].copy()
-        buyers = self._everyone[rows][changed]
+        before = self.sheet[QUALITY, rows].copy()
+        buyers = self._everyone[rows][self.sheet[3, rows] > 0]
         if len(buyers):
-            self.quality[buyers] = self.quality_model.quality(self.bought[buyers])
-        return np.asarray(self.quality[rows] - before)
+            self.sheet[QUALITY, buyers] = self.quality_model.quality(self.bought[buyers])
+        return np.asarray(self.sheet[QUALITY, rows] - before)
+
+
+def _read(column: NDArray[Any], at: Any) -> Any:
+    """Return an entry of a column as a plain number, or an array of entries."""
+    return column.item(at) if isinstance(at, int) else column[at]
+
+
+def _least(values: Ints) -> Any:
+    # For few values the minimum itself takes five times as long.
+    return values[values.argmin()]
+
+
+def _most(values: Ints) -> Any:
+    return values[values.argmax()]

@@ -48,12 +48,16 @@ def observe_round(market: MarketState) -> NDArray[np.float32]:
 
     Returns:
         float32 (n, 10), columns as in `ROUND_FEATURES`. Features of lots are 0 after the
-        last round.
+        last round. A column lies together in memory.
     """
-    observation = market.tables.round_features.take(market.round_index, axis=0)
-    changing = observation[:, :FIRST_KNOWN_OF_ROUND]
-    changing[:] = np.maximum(market.past / market.past_scale, -1).T
-    return observation
+    features = np.empty((len(ROUND_FEATURES), market.n), np.float32)
+    t = market.round_index
+    known = market.tables.round_features[t, FIRST_KNOWN_OF_ROUND:]
+    features[FIRST_KNOWN_OF_ROUND:] = known.T
+    changing = features[:FIRST_KNOWN_OF_ROUND]
+    np.multiply(market.past, market.tables.past_scale, out=changing)
+    np.maximum(changing, -1, out=changing)
+    return features.T
 
 
 def observe_holder(market: MarketState) -> NDArray[np.float32]:
@@ -64,22 +68,28 @@ def observe_holder(market: MarketState) -> NDArray[np.float32]:
 
     Returns:
         float32 (n, 19), columns as in `HOLDER_FEATURES`; (n, 20) with visible expectations.
+        A column lies together in memory.
         Features of the holder are 0 where no holder is due.
     """
     rows, stop = market.at()
     visible = market.config.visible_expectations
-    observation = np.empty((market.n, len(holder_features(visible))), np.float32)
-    known = len(HOLDER_FEATURES)
-    observation[:, FIRST_KNOWN:known] = market.routes.features[stop, FIRST_KNOWN:]
-    observation[:, :QUALITY] = (market.sheet / market.sheet_scale).T
-    observation[:, QUALITY] = np.maximum(market.quality, -1)
+    # A row per feature: what is computed together lies together in memory.
+    features = np.empty((len(holder_features(visible)), market.n), np.float32)
     lot = market.routes.lot[stop]
     due, holder = lot >= 0, lot % market.tables.holders
-    seen = market.seen[holder].T if isinstance(rows, slice) else market.seen[holder, :, rows]
-    observation[:, BOUGHT:FIRST_KNOWN] = seen if due.all() else seen * due[..., None]
+    known = market.routes.features[stop, FIRST_KNOWN:]
+    if isinstance(rows, slice):
+        features[FIRST_KNOWN : len(HOLDER_FEATURES)] = known[:, None]
+        features[BOUGHT:FIRST_KNOWN] = market.seen[holder] if due else 0
+    else:
+        features[FIRST_KNOWN : len(HOLDER_FEATURES)] = known.T
+        features[BOUGHT:FIRST_KNOWN] = market.seen[holder, :, rows].T * due
+    np.multiply(market.sheet, market.tables.sheet_scale, out=features[:BOUGHT])
+    np.maximum(features[QUALITY], -1, out=features[QUALITY])
+    np.divide(features[BOUGHT], market.tables.rounds, out=features[BOUGHT])
     if visible:
-        observation[:, known] = np.minimum(market.factor[rows, holder] / 4, 1) * due
-    return observation
+        features[-1] = np.minimum(market.factor.T[holder, rows] / 4, 1) * due
+    return features.T
 
 
 def observe_joint(market: MarketState) -> NDArray[np.float32]:
@@ -93,7 +103,8 @@ def observe_joint(market: MarketState) -> NDArray[np.float32]:
         visible expectations. Contribution, loss and base are 0 after the last round.
     """
     contribution, loss, _, base = np.moveaxis(market.tables.lots[market.round_index], 2, 0)
-    columns = [contribution, loss, base, *market.seen.transpose(1, 2, 0)]
+    count, refused, accepted = market.seen.transpose(1, 2, 0)
+    columns = [contribution, loss, base, count / market.tables.rounds, refused, accepted]
     if market.config.visible_expectations:
         columns.append(market.factor / 4)
     lots = np.minimum(np.stack(columns, axis=2), 1).astype(np.float32)
@@ -109,10 +120,10 @@ def mask_rounds(market: MarketState) -> NDArray[np.bool_]:
     Returns:
         bool (n, 11), True where legal; action 0 always is.
     """
-    mask = np.zeros((market.n, len(SHARES)), np.bool_)
-    mask[:, 0] = True
-    mask[:, 1:] = (market.running & (market.leftover > 0))[:, None]
-    return mask
+    mask = np.empty((len(SHARES), market.n), np.bool_)
+    mask[0] = True
+    mask[1:] = market.running & (market.leftover > 0)
+    return mask.T
 
 
 def mask_offers(market: MarketState) -> NDArray[np.bool_]:
@@ -127,8 +138,5 @@ def mask_offers(market: MarketState) -> NDArray[np.bool_]:
     Returns:
         bool (n, 11), True where legal; action 0 always is.
     """
-    mask = np.empty((market.n, len(MARKUPS)), np.bool_)
-    mask[:, 0] = True
     limits = market.tables.limits[market.routes.lot[market.at()[1]]]
-    np.greater(market.round_left[:, None], limits, out=mask[:, 1:])
-    return mask
+    return np.asarray(np.less(limits.T.reshape(len(MARKUPS), -1), market.sheet[0]).T)

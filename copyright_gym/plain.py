@@ -34,7 +34,9 @@ class Plain:
         lowest: base expectation per lot, infinite for lots without a price.
         doubled: twice as much.
         exposure: exposure per lot.
-        one_round: 1 / T.
+        rounds: number of rounds T.
+        per_budget: 1 / B.
+        per_holder: 1 / H.
         kappa: the option of this name.
         copyright_weight: the option of this name.
         visible: the option `visible_expectations`.
@@ -50,7 +52,9 @@ class Plain:
     lowest: list[float]
     doubled: list[float]
     exposure: list[float]
-    one_round: float
+    rounds: int
+    per_budget: float
+    per_holder: float
     kappa: float
     copyright_weight: float
     visible: bool
@@ -87,7 +91,9 @@ def make_plain(tables: Tables) -> Plain:
         lowest=lowest,
         doubled=(2 * tables.lowest).ravel().tolist(),
         exposure=tables.exposure.ravel().tolist(),
-        one_round=1 / tables.rounds,
+        rounds=tables.rounds,
+        per_budget=1 / tables.budget,
+        per_holder=1 / tables.holders,
         kappa=tables.config.kappa,
         copyright_weight=tables.config.copyright_weight,
         visible=tables.config.visible_expectations,

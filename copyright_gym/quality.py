@@ -65,40 +65,49 @@ class History(Protocol):
         ...
 
 
-class Surrogate(QualityModel, Protocol):
-    """A quality model fitted to real fine-tuning histories, evaluated in NumPy.
+class Histories(Protocol):
+    """n purchase histories side by side, evaluated lot by lot.
 
-    Markets ask it after every offer, so it evaluates histories lot by lot. Many histories are
-    a batch: what the surrogate has to know about each is a row of numbers, its memory. One
-    history is a `History`. Both give the same bits for the same purchases in the same order.
+    Rounds are begun one after the other, from 0. The same purchases in the same order give the
+    same bits as a `History`, whatever the other histories do.
     """
 
-    def new_memory(self, n: int) -> Floats:
-        """Return the memory of n empty histories, float64 (n, M)."""
+    def clear(self, rows: Rows) -> None:
+        """Forget all purchases of some histories, int64 (k,) or a slice."""
         ...
 
-    def begin_round(self, memory: Floats, rows: Rows, t: Ints | int) -> None:
+    def begin_round(self, rows: Rows, t: Ints | int) -> None:
         """Prepare for purchases in a round.
 
         Args:
-            memory: float64 (n, M); changed in place.
-            rows: the rows to change, int64 (k,) or a slice.
-            t: the round of each row, int64 (k,), or an int, the same for all.
+            rows: the histories, int64 (k,) or a slice.
+            t: the round of each, int64 (k,), or an int, the same for all.
         """
         ...
 
-    def buy(self, memory: Floats, rows: Ints, t: Ints | int, holder: Ints | int) -> Floats:
-        """Add a lot to each history.
+    def buy(self, rows: Ints, t: Ints | int, holder: Ints | int) -> Floats:
+        """Add a lot to some histories.
 
         Args:
-            memory: float64 (n, M); changed in place.
-            rows: the rows to change, int64 (k,).
+            rows: the histories, int64 (k,).
             t: the round that was begun last, int64 (k,), or an int, the same for all.
             holder: the holder, likewise.
 
         Returns:
-            float64 (k,), the qualities; their bits do not depend on k.
+            float64 (k,), the qualities.
         """
+        ...
+
+
+class Surrogate(QualityModel, Protocol):
+    """A quality model fitted to real fine-tuning histories, evaluated in NumPy.
+
+    Markets ask it after every offer, so it evaluates histories lot by lot: one `History`, or
+    many as `Histories`. A new form implements this protocol and is named in `SURROGATE_FORMS`.
+    """
+
+    def histories(self, n: int) -> Histories:
+        """Return n empty histories."""
         ...
 
     def history(self) -> History:

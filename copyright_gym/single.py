@@ -97,13 +97,14 @@ class SingleMarket:
         rounds, holders = self.tables.rounds, self._plain.holders
         self.round_index = self.position = self.accepted = 0
         self.outside, self.round_left, self.round_budget = self._plain.budget, 0.0, 0.0
-        self._budget_part, self._outside_part = 0.0, 1.0
+        self._budget_part = 0.0
+        self._outside_part = self.outside * self._plain.per_budget
         self.quality = self.last_change = self.last_spent = 0.0
         self.round_budgets = [0.0] * rounds
         self.round_leftovers: list[float] = []
         self.round_qualities: list[float] = []
         self.offers, self.bought = [0.0] * (rounds * holders), [False] * (rounds * holders)
-        self._bought_part, self._refused = [0.0] * holders, [0.0] * holders
+        self._counts, self._refused = [0] * holders, [0.0] * holders
         self._taken = [1.0] * holders
         if self._history:
             self._history.clear()
@@ -145,8 +146,8 @@ class SingleMarket:
         self.outside = leftover - budget
         self.position = self.accepted = 0
         self._quality_before = self.quality
-        self._budget_part = budget / self._plain.budget
-        self._outside_part = self.outside / self._plain.budget
+        self._budget_part = budget * self._plain.per_budget
+        self._outside_part = self.outside * self._plain.per_budget
         self.stage = _OFFERING
         if self._history:
             self._history.begin_round(t)
@@ -172,7 +173,7 @@ class SingleMarket:
             self.bought[lot] = True
             self.round_left -= price
             self.accepted += 1
-            self._bought_part[holder] += plain.one_round
+            self._counts[holder] += 1
             if half < self._taken[holder]:
                 self._taken[holder] = half
             if self._history:
@@ -204,7 +205,7 @@ class SingleMarket:
         self.last_spent = (budget - left) / budget if budget > 0 else 0.0
         self.outside += left
         self.round_left = self.round_budget = 0.0
-        self._budget_part, self._outside_part = 0.0, self.outside / self._plain.budget
+        self._budget_part, self._outside_part = 0.0, self.outside * self._plain.per_budget
         self.round_leftovers.append(self.outside)
         self.round_qualities.append(self.quality)
         self.round_index += 1
@@ -221,11 +222,11 @@ class SingleMarket:
         _pack_round(
             observation,
             0,
-            leftover / self._plain.budget,
+            leftover * plain.per_budget,
             quality if quality > -1.0 else -1.0,
             change if change > -1.0 else -1.0,
             self.last_spent,
-            self.accepted / plain.holders,
+            self.accepted * plain.per_holder,
         )
         return observation
 
@@ -237,7 +238,7 @@ class SingleMarket:
         if self.stage is _OFFERING:
             observation = self._rows[self.position].copy()
             holder = self._lots[self.position] % plain.holders
-            bought, refused = self._bought_part[holder], self._refused[holder]
+            bought, refused = self._counts[holder] / plain.rounds, self._refused[holder]
             taken = self._taken[holder]
             if plain.visible:
                 observation[-1] = min(self.factor[holder] / 4, 1.0)
@@ -246,10 +247,10 @@ class SingleMarket:
         _pack_holder(
             observation,
             0,
-            self.round_left / plain.budget,
+            self.round_left * plain.per_budget,
             self._budget_part,
             self._outside_part,
-            self.accepted / plain.holders,
+            self.accepted * plain.per_holder,
             quality if quality > -1.0 else -1.0,
             bought,
             refused,
@@ -261,7 +262,8 @@ class SingleMarket:
         """Observe at the joint level, float32 (10 + 6 H,); see `observations.observe_joint`."""
         lots = self.tables.lots[self.round_index]
         columns = [lots[:, 0], lots[:, 1], lots[:, 3]]
-        columns += [np.array(part) for part in (self._bought_part, self._refused, self._taken)]
+        columns += [np.array(self._counts, np.float32) / self.tables.rounds]
+        columns += [np.array(part, np.float32) for part in (self._refused, self._taken)]
         if self._plain.visible:
             columns.append(np.array(self.factor) / 4)
         seen = np.minimum(np.stack(columns, axis=1), 1).astype(np.float32)

@@ -20,7 +20,7 @@ Bools = NDArray[np.bool_]
 QUALITY = HOLDER_FEATURES.index("quality")
 BOUGHT = HOLDER_FEATURES.index("bought")
 
-_NEW, _BETWEEN, _OFFERING, _VISITED, _DONE = Stage
+_NEW, _BETWEEN, _OFFERING, _VISITED, _DONE = map(int, Stage)
 
 Rows = Ints | slice
 ALL = slice(None)
@@ -36,18 +36,16 @@ class MarketState:
         config: the options.
         tables: lots, base expectations and the budget B.
         n: number of markets.
-        stop: int64 (n,), where each market stands: an index of `routes`.
+        holders: number of holders H.
         routes: the stops of an episode.
-        factor: float64 (n, H), the holders' hidden factors. Policies must not see them.
-        sheet: float64 (4, n), of the open round: money left, money set aside, money left
-            outside the round, number of offers accepted.
+        sheet: float64 (5, n): money left in the open round, money set aside for it, money left
+            outside, number of its offers that were accepted, quality of the company's model.
         past: float64 (5, n), after the last round: money left, quality, its change in the
             round, part of the round's budget that was spent, number of offers accepted.
-        seen: float64 (H, 3, n), what answers told: lots bought / T, highest refused and lowest
+        seen: float32 (H, 3, n), what answers told: lots bought, highest refused and lowest
             accepted offer / base expectation / 2 (0 and 1 if none). Offers of the open round
             count once it is closed.
         round_budgets: float64 (n, T), money set aside for each round so far.
-        quality: float64 (n,), quality of the company's model so far.
     """
 
     def __init__(
@@ -70,26 +68,38 @@ class MarketState:
         self.quality_model = quality_model or make_quality(config.quality, self.tables.pack)
         self._surrogate = as_surrogate(self.quality_model)
         rounds, holders = self.tables.base.shape
+        self.holders = holders
         self.routes: Routes = self.tables.routes
         self._own_starts = np.zeros((0, rounds), np.int64)
         if config.order == "random":
             self.routes, self._own_starts = self.routes.extended(self.tables.lots, n)
-        self.stop = np.zeros(n, np.int64)
-        self.factor = np.ones((n, holders))
-        self._asked: Floats = np.zeros((rounds * holders, n))
+        # A common stop takes the place of the markets' own.
+        self._stops = np.zeros(n, np.int64)
+        self._common: int | None = 0
+        self._factors: Floats = np.ones((holders, n))
         self._offers: Floats = np.zeros((rounds * holders, n))
-        self.sheet: Floats = np.zeros((QUALITY, n))
-        self.sheet_scale = np.array([[self.budget], [self.budget], [self.budget], [holders]])
+        self._bought = np.zeros((rounds * holders, n), np.bool_)
+        self.sheet: Floats = np.zeros((BOUGHT, n))
         self.past: Floats = np.zeros((FIRST_KNOWN_OF_ROUND, n))
-        self.past_scale = np.array([[self.budget], [1], [1], [1], [holders]])
-        self.seen: Floats = np.zeros((holders, 3, n))
+        self.seen: NDArray[np.float32] = np.zeros((holders, 3, n), np.float32)
         self.round_budgets = np.zeros((n, rounds))
-        self.quality = np.zeros(n)
-        self._memory = np.zeros((n, 0))
-        if self._surrogate:
-            self._memory = self._surrogate.new_memory(n)
+        self._histories = self._surrogate.histories(n) if self._surrogate else None
         self._everyone = np.arange(n)
-        self._together = False
+
+    @property
+    def stop(self) -> Ints:
+        """Where each market stands, int64 (n,): an index of `routes`."""
+        return self._stops.copy() if self._common is None else np.full(self.n, self._common)
+
+    @property
+    def factor(self) -> Floats:
+        """The holders' hidden factors, float64 (n, H). Policies must not see them."""
+        return self._factors.T
+
+    @property
+    def quality(self) -> Floats:
+        """Quality of the company's model so far, float64 (n,)."""
+        return np.asarray(self.sheet[QUALITY])
 
     @property
     def budget(self) -> float:
@@ -117,6 +127,11 @@ class MarketState:
         """Which markets wait for an offer, bool (n,)."""
         return np.asarray(self.routes.stage[self.stop] == _OFFERING)
 
+    @property
+    def visited(self) -> Bools:
+        """Which markets have made all offers of an open round, bool (n,)."""
+        return np.asarray(self.routes.stage[self.stop] == _VISITED)
+
     def at(self, where: Bools | None = None) -> tuple[Rows, Any]:
         """Return where some markets stand.
 
@@ -127,10 +142,25 @@ class MarketState:
             Rows of the arrays, and stops: a slice and an int if all stand together, else
             int64 (k,) each.
         """
-        rows = self._everyone if where is None else np.flatnonzero(where)
-        if self._together and len(rows) == self.n:
-            return ALL, int(self.stop[0])
+        if self._common is not None and (where is None or np.count_nonzero(where) == self.n):
+            return ALL, self._common
+        rows = self._everyone if where is None else where.nonzero()[0]
         return rows, self.stop[rows]
+
+    def _stand(self, rows: Rows, stop: Any) -> None:
+        """Move markets to stops; see `at`."""
+        if isinstance(stop, int):
+            self._common = stop
+            return
+        if self._common is not None:
+            self._stops.fill(self._common)
+            self._common = None
+        self._stops[rows] = stop
+
+    @property
+    def common_stage(self) -> int | None:
+        """The stage of all markets if they stand together, else None."""
+        return None if self._common is None else self.routes.stage.item(self._common)
 
     def due_holder(self, rows: Ints) -> Ints:
         """Return the holders who are due in some markets.
@@ -174,7 +204,7 @@ class MarketState:
 
         Offers of the open round count once it is closed.
         """
-        return np.asarray(self.seen[:, 1].T * 2)
+        return np.where(self.bought, 0, self._closed_markups()).max(axis=1)
 
     @property
     def lowest_accepted(self) -> Floats:
@@ -182,7 +212,7 @@ class MarketState:
 
         Offers of the open round count once it is closed.
         """
-        return np.asarray(self.seen[:, 2].T * 2)
+        return np.where(self.bought, self._closed_markups(), 2).min(axis=1, initial=2)
 
     @property
     def offers(self) -> Floats:
@@ -192,12 +222,16 @@ class MarketState:
     @property
     def bought(self) -> Bools:
         """Lots bought, bool (n, T, H)."""
-        return self._by_lot(self._offers >= self._asked)
+        return self._by_lot(self._bought)
 
     @property
     def payments(self) -> Floats:
         """Prices paid, float64 (n, T, H)."""
         return np.where(self.bought, self.offers, 0.0)
+
+    def _closed_markups(self) -> Floats:
+        closed = np.arange(self.tables.rounds) < self.round_index[:, None]
+        return self.offers / self.tables.lowest * closed[:, :, None]
 
     def _by_lot(self, values: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(values.T.reshape(self.n, *self.tables.base.shape))

@@ -41,8 +41,10 @@ class Tables:
         lowest: float64 (T, H), base expectations, but infinite for lots without a price,
             which are never sold.
         prices: float64 (T * H, 11), uncapped price of each action for each lot.
-        limits: float64 (T * H + 1, 10), the money above which actions 1 to 10 differ from all
-            lower ones; infinite in the last row, which is of no lot.
+        limits: float64 (T * H + 1, 11), the money above which an action differs from all lower
+            ones; infinite in the last row, which is of no lot, but for action 0.
+        sheet_scale: float64 (5, 1), features over the numbers of `MarketState.sheet`.
+        past_scale: float64 (5, 1), features over the numbers of `MarketState.past`.
         round_features: float32 (T + 1, 10), round observations by finished rounds; those that
             change within an episode are left at 0.
         routes: the stops of an episode.
@@ -60,6 +62,8 @@ class Tables:
     lowest: Floats
     prices: Floats
     limits: Floats
+    sheet_scale: Floats
+    past_scale: Floats
     round_features: NDArray[np.float32]
     routes: Routes
 
@@ -128,12 +132,15 @@ def _make_once(config: MarketConfig, pack: Pack) -> Tables:
     lowest = np.where(base > 0, base, np.inf)
     prices = base.reshape(-1, 1) * MARKUPS
     # The index -1, of no lot, is the last row.
-    bounds = np.full((base.size + 1, len(MARKUPS) - 1), np.inf)
-    bounds[:-1] = np.where(base.reshape(-1, 1) > 0, prices[:, :-1], np.inf)
+    bounds = np.full((base.size + 1, len(MARKUPS)), np.inf)
+    bounds[:-1, 1:] = np.where(base.reshape(-1, 1) > 0, prices[:, :-1], np.inf)
+    bounds[:, 0] = -np.inf
     round_features = _round_features(lots)
     routes = make_routes(lots, orders)
-    arrays = contribution, loss, base, exposure, lots, lowest, prices, bounds, round_features
-    for array in (*arrays, *orders.values()):
+    sheet_scale = 1 / np.array([[budget], [budget], [budget], [base.shape[1]], [1]])
+    past_scale = 1 / np.array([[budget], [1], [1], [1], [base.shape[1]]])
+    arrays = (contribution, loss, base, exposure, lots, lowest, prices, bounds)
+    for array in (*arrays, sheet_scale, past_scale, round_features, *orders.values()):
         array.flags.writeable = False
     return Tables(
         config=config,
@@ -148,6 +155,8 @@ def _make_once(config: MarketConfig, pack: Pack) -> Tables:
         lowest=lowest,
         prices=prices,
         limits=bounds,
+        sheet_scale=sheet_scale,
+        past_scale=past_scale,
         round_features=round_features,
         routes=routes,
     )

@@ -25,7 +25,7 @@ from copyright_gym.rollout import finish_round, joint_round, open_round
 from copyright_gym.routes import Stage
 from copyright_gym.tables import make_tables
 
-_VISITED = Stage.VISITED
+_BETWEEN, _OFFERING, _VISITED = map(int, (Stage.BETWEEN, Stage.OFFERING, Stage.VISITED))
 
 
 class HolderAllocationVectorEnv(DiscreteVectorMarketEnv):
@@ -63,18 +63,22 @@ class HolderAllocationVectorEnv(DiscreteVectorMarketEnv):
         """Return the legal actions, bool (n, 11), True where legal."""
         return self.market.holder_mask()
 
-    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
+    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools | None]:
         market = self.market
-        rewards = market.offer(actions, where)
-        closing = market.routes.stage[market.at()[1]] == _VISITED
-        if not closing.any():
-            return rewards, np.zeros(self.num_envs, np.bool_)
-        rewards += market.end_round(None if closing.all() else closing)
-        going_on = closing & market.running
-        if going_on.any():
-            now = None if going_on.all() else going_on
-            open_round(market, self._team.at(now), where=now)
-        return rewards, closing & ~going_on
+        rewards, stage = market.offer(actions, where), market.common_stage
+        if stage == _OFFERING:
+            return rewards, None
+        closing = None if stage == _VISITED else market.visited
+        if closing is not None and not closing.any():
+            return rewards, None
+        rewards += market.end_round(closing)
+        over = None if market.common_stage == _BETWEEN else self._ended(closing)
+        going_on = closing
+        if over is not None:
+            going_on = ~over if closing is None else closing & ~over
+        if going_on is None or going_on.any():
+            open_round(market, self._team.at(going_on), where=going_on)
+        return rewards, over
 
     def _begin(self, rows: Iterable[int], where: Bools | None) -> None:
         super()._begin(rows, where)
@@ -118,7 +122,7 @@ class RoundBudgetVectorEnv(DiscreteVectorMarketEnv):
         """Return the legal actions, bool (n, 11), True where legal."""
         return self.market.round_mask()
 
-    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
+    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools | None]:
         market, choices = self.market, np.asarray(actions)
         if choices.shape != (self.num_envs,) or choices.dtype.kind not in "iu":
             raise InvalidAction(f"{actions!r} is not in {self.action_space}")
@@ -163,7 +167,7 @@ class JointAllocationVectorEnv(VectorMarketEnv):
         space = Box(-1.0, 1.0, (1 + holders,), np.float32)
         super().__init__(num_envs, config, features, space, autoreset_mode, reveal)
 
-    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
+    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools | None]:
         return joint_round(self.market, actions, where), self._ended(where)
 
     def _observe(self) -> Observations:

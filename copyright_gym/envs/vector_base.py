@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
-from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from copyright_gym.config import MarketConfig
 from copyright_gym.envs.base import check_flags
+from copyright_gym.envs.draws import Draws
 from copyright_gym.envs.team import Team
 from copyright_gym.errors import OptionError
 from copyright_gym.features import MARKUPS, bounds
@@ -27,9 +27,6 @@ Observations = NDArray[np.float32]
 Step = tuple[Observations, Floats, Bools, Bools, dict[str, Any]]
 
 _NEXT_STEP, _SAME_STEP = AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP
-
-# Normals per market that are drawn in one go; the stream of numbers stays the same.
-_DRAWN_AHEAD = 64
 
 
 class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
@@ -85,13 +82,10 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.single_action_space = action_space
         self.action_space = batch_space(action_space, num_envs)
-        self._generators: list[np.random.Generator | None] = [None] * num_envs
-        # Normals drawn ahead, and how many episodes of each market's are used up.
-        holders = self.market.tables.holders
-        self._episodes_ahead = max(1, _DRAWN_AHEAD // holders)
-        self._ahead = np.zeros((num_envs, self._episodes_ahead, holders))
-        self._used = np.full(num_envs, self._episodes_ahead)
-        self._over = np.zeros(num_envs, np.bool_)
+        self._draws = Draws(num_envs, self.market.holders)
+        self._everyone = np.ones(num_envs, np.bool_)
+        # Markets that the next step resets; None if there are none.
+        self._waiting: Bools | None = None
 
     def reset(
         self,
@@ -121,11 +115,10 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         where = _reset_mask(options, n)
         rows = range(n) if where is None else np.flatnonzero(where).tolist()
         for row in rows:
-            if seeds[row] is not None or self._generators[row] is None:
-                self._generators[row] = np_random(seeds[row])[0]
-                self._used[row] = self._episodes_ahead
+            if self._draws.reseed(row, seeds[row]):
                 self._reseeded(row)
-        self._over = np.zeros(n, np.bool_) if where is None else self._over & ~where
+        if self._waiting is not None:
+            self._wait(None if where is None else self._waiting & ~where)
         self._restart(where)
         return self._observe(), self._infos(where)
 
@@ -144,35 +137,45 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
             InvalidAction: an action is not in the action space; the state is unchanged.
             ResetNeeded: an episode has not begun or is over.
         """
-        n, waiting = self.num_envs, self._over
-        resets = self.autoreset_mode is _NEXT_STEP and bool(waiting.any())
-        if resets and waiting.all():
-            rewards, over = np.zeros(n), np.zeros(n, np.bool_)
+        n, waiting = self.num_envs, self._waiting
+        over: Bools | None = None
+        if waiting is None:
+            rewards, over = self._play(actions, None)
         else:
-            rewards, over = self._play(actions, ~waiting if resets else None)
-        if resets:
+            rewards = np.zeros(n)
+            if not waiting.all():
+                rewards, over = self._play(actions, ~waiting)
             self._restart(waiting)
-        infos: dict[str, Any] = {}
-        if self.autoreset_mode is not _SAME_STEP:
-            self._over = over
-        elif over.any():
-            infos = self._final(over)
+            self._waiting = None
+        ended = np.zeros(n, np.bool_) if over is None else over
+        final: dict[str, Any] = {}
+        if over is not None and self.autoreset_mode is _NEXT_STEP:
+            self._wait(over.copy())
+        elif over is not None and self.autoreset_mode is _SAME_STEP:
+            final = self._final(over)
             self._restart(over)
-        infos |= self._infos(None)
-        return self._observe(), rewards, over.copy(), np.zeros(n, np.bool_), infos
+        infos = self._infos(None)
+        infos.update(final)
+        return self._observe(), rewards, ended, np.zeros(n, np.bool_), infos
 
-    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools]:
-        """Take a step in some markets; return rewards and which episodes are over."""
+    def _play(self, actions: ArrayLike, where: Bools | None) -> tuple[Floats, Bools | None]:
+        """Take a step in some markets; return rewards and which episodes ended, None for none."""
         raise NotImplementedError
 
     def _observe(self) -> Observations:
         """Return the observations of all markets in a new array, float32 (n, d)."""
         raise NotImplementedError
 
-    def _ended(self, where: Bools | None) -> Bools:
-        """Return which episodes are over among those of the markets `where`."""
+    def _ended(self, where: Bools | None) -> Bools | None:
+        """Return which episodes are over among those of the markets `where`, None for none."""
         over = ~self.market.running
-        return over if where is None else over & where
+        if where is not None:
+            over &= where
+        return over if over.any() else None
+
+    def _wait(self, over: Bools | None) -> None:
+        """Note which markets the next step has to reset."""
+        self._waiting = over if over is not None and over.any() else None
 
     def _begin(self, rows: Iterable[int], where: Bools | None) -> None:
         """Do what comes before the first decision of an episode."""
@@ -180,44 +183,33 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
     def _reseeded(self, row: int) -> None:
         """Note that a market's generator is a new one."""
 
-    def _generator(self, row: int) -> np.random.Generator:
-        generator = self._generators[row]
-        if generator is None:
-            generator = self._generators[row] = np_random(None)[0]
-        return generator
-
     def _restart(self, where: Bools | None) -> None:
         """Start new episodes in the markets `where`."""
         rows = np.arange(self.num_envs) if where is None else np.flatnonzero(where)
         if self.market.config.order == "random":
-            self.market.reset([self._generator(row) for row in range(self.num_envs)], where)
+            generators = [self._draws.generator(row) for row in range(self.num_envs)]
+            self.market.reset(generators, where)
         else:
-            for row in rows[self._used[rows] == self._episodes_ahead].tolist():
-                self._generator(row).standard_normal(out=self._ahead[row])
-                self._used[row] = 0
-            self.market.restart(self._ahead[rows, self._used[rows]], rows)
-            self._used[rows] += 1
+            self.market.restart(self._draws.normals(rows), rows)
         self._begin(rows.tolist(), where)
 
     def _infos(self, where: Bools | None) -> dict[str, Any]:
         """Return the infos of the markets `where`, None for all; those of the others are 0."""
-        infos = self._add({}, where, quality=self.market.quality)
+        infos: dict[str, Any] = {}
+        self._add(infos, where, "quality", self.market.quality.copy())
         if self.reveal:
-            hidden = self._add({}, where, expectations=self.market.expectations)
+            hidden: dict[str, Any] = {}
+            self._add(hidden, where, "expectations", self.market.expectations)
             infos["hidden"], infos["_hidden"] = hidden, hidden["_expectations"].copy()
         return infos
 
-    def _add(self, infos: dict[str, Any], where: Bools | None, **values: Any) -> dict[str, Any]:
-        """Add copies of arrays to infos, each with a mask of the markets that it is about."""
-        for name, value in values.items():
-            copy = value.copy()
-            if where is None:
-                mask = np.ones(self.num_envs, np.bool_)
-            else:
-                mask = where.copy()
-                copy[~where] = 0
-            infos[name], infos[f"_{name}"] = copy, mask
-        return infos
+    def _add(
+        self, infos: dict[str, Any], where: Bools | None, name: str, values: NDArray[Any]
+    ) -> None:
+        """Add a new array to infos, with a mask of the markets that it is about."""
+        if where is not None:
+            values[~where] = 0
+        infos[name], infos[f"_{name}"] = values, (self._everyone if where is None else where).copy()
 
     def _final(self, over: Bools) -> dict[str, Any]:
         """Return the infos about episodes that are over, before their markets restart."""
@@ -291,12 +283,13 @@ class DiscreteVectorMarketEnv(VectorMarketEnv):
 
     def _policy_generator(self, row: int) -> np.random.Generator:
         if row not in self._policy_generators:
-            self._policy_generators[row] = self._generator(row).spawn(1)[0]
+            self._policy_generators[row] = self._draws.generator(row).spawn(1)[0]
         return self._policy_generators[row]
 
     def _infos(self, where: Bools | None) -> dict[str, Any]:
-        mask = self.action_masks().view(np.int8)
-        return self._add(super()._infos(where), where, action_mask=mask)
+        infos = super()._infos(where)
+        self._add(infos, where, "action_mask", self.action_masks().view(np.int8))
+        return infos
 
 
 def _reset_mask(options: dict[str, Any] | None, n: int) -> Bools | None:

@@ -193,7 +193,7 @@ def test_markets_move_alone(synthetic_pack):
     market, other = new_market(synthetic_pack), new_market(synthetic_pack)
     first = np.array([True, False, False])
     names = ("offers", "bought", "leftover", "round_left", "quality", "highest_refused")
-    names += ("stop", "factor", "round_budgets", "lowest_accepted", "accepted", "_memory")
+    names += ("stop", "factor", "round_budgets", "lowest_accepted", "accepted")
     before = {name: getattr(market, name).copy() for name in names}
     play_out_one = np.full(3, 0.5)
     market.begin_round(play_out_one, where=first)

@@ -22,16 +22,16 @@ def test_increments_agree_with_the_formula(seed, n, decay):
         5, decay, rng.normal(size=(16, 7)), rng.normal(size=7), rng.normal(size=7)
     )
     lots = rng.random((n, 5, 8)) < 0.3
-    memory, histories = surrogate.new_memory(n), [surrogate.history() for _ in range(n)]
+    together, histories = surrogate.histories(n), [surrogate.history() for _ in range(n)]
     bought, quality = np.zeros_like(lots), np.zeros(n)
     for t in range(5):
-        surrogate.begin_round(memory, slice(None), t)
+        together.begin_round(slice(None), t)
         for history in histories:
             history.begin_round(t)
         for holder in range(8):
             rows = np.flatnonzero(lots[:, t, holder])
             bought[rows, t, holder] = True
-            quality[rows] = surrogate.buy(memory, rows, t, holder)
+            quality[rows] = together.buy(rows, t, holder)
             for row in rows.tolist():
                 assert histories[row].buy(t, holder) == quality[row]
     np.testing.assert_allclose(quality, surrogate.quality(bought), rtol=0, atol=1e-12)
@@ -43,8 +43,8 @@ def test_histories_survive_pickling():
     history.buy(0, 3)
     copy = pickle.loads(pickle.dumps(history))
     for each in (history, copy):
-        each.begin_round(2)
-    assert copy.buy(2, 1) == history.buy(2, 1)
+        each.begin_round(1)
+    assert copy.buy(1, 1) == history.buy(1, 1)
     history.clear()
     history.begin_round(0)
     fresh = make_surrogate().history()
@@ -52,7 +52,7 @@ def test_histories_survive_pickling():
     assert history.buy(0, 0) == fresh.buy(0, 0)
 
 
-@pytest.mark.parametrize("decay", [0.0, -0.5, 1.5, 1e-60])
+@pytest.mark.parametrize("decay", [0.0, -0.5, 1.5])
 def test_impossible_decays(decay):
     arrays = make_surrogate().to_arrays() | {"decay": np.array(decay)}
     with pytest.raises(PackError, match="decay"):
