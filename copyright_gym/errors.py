@@ -27,6 +27,10 @@ class MissingWeightsError(CopyrightGymError, FileNotFoundError):
     """Published weights of a network are needed and not on this machine."""
 
 
+class MissingWorksError(CopyrightGymError, FileNotFoundError):
+    """Works of a data set are needed and not on this machine."""
+
+
 class MissingExtraError(CopyrightGymError, ImportError):
     """A library is missing that one of the optional extras installs."""
 

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 
 from copyright_gym.art.autoencoder import build_autoencoder
+from copyright_gym.art.dicebear_works import draw_works, style_holder
 from copyright_gym.art.diffusion import build_pipeline
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.studio import Collection, Studio
-from copyright_gym.art.works import Works, draw_works, style_holder
+from copyright_gym.art.works import Works
 
 STYLES = ("micah", "big-smile")
 

@@ -6,8 +6,6 @@ features, so that reconstructions are sharp where a viewer (and the Fréchet dis
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from copyright_gym.art.features import EfficientNetStages
+from copyright_gym.art.training_state import TrainingState
 
 LATENT_CHANNELS = 16
 LATENT_SIZE = 8
@@ -55,45 +53,51 @@ def to_images(pixels: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).numpy())
 
 
-def _batches(
-    images: NDArray[np.uint8], batch: int, steps: int, generator: torch.Generator, crop: int
-) -> Iterator[Tensor]:
-    """Yield random crops, half of them mirrored and with permuted colour channels."""
-    pixels = to_tensor(images)
-    for _ in range(steps):
-        chosen = pixels[torch.randint(len(pixels), (batch,), generator=generator)]
-        x, y = torch.randint(pixels.shape[-1] - crop + 1, (2,), generator=generator).tolist()
-        chosen = chosen[:, :, y : y + crop, x : x + crop]
-        half = batch // 2
-        mirrored = chosen[:half].flip(-1)[:, torch.randperm(3, generator=generator)]
-        yield torch.cat([mirrored, chosen[half:]])
+def _batch(pixels: Tensor, batch: int, generator: torch.Generator, crop: int) -> Tensor:
+    """Return random crops, half of them mirrored and with permuted colour channels."""
+    chosen = pixels[torch.randint(len(pixels), (batch,), generator=generator)]
+    x, y = torch.randint(pixels.shape[-1] - crop + 1, (2,), generator=generator).tolist()
+    chosen = chosen[:, :, y : y + crop, x : x + crop]
+    half = batch // 2
+    mirrored = chosen[:half].flip(-1)[:, torch.randperm(3, generator=generator)]
+    return torch.cat([mirrored, chosen[half:]])
 
 
 def train_autoencoder(
-    images: NDArray[np.uint8], steps: int, seed: int, batch: int = 16, lr: float = 2e-3
+    vae: Any,
+    images: NDArray[np.uint8],
+    steps: int,
+    seed: int,
+    lr: float,
+    batch: int = 16,
+    state: Path | None = None,
 ) -> Any:
     """Train encoder and decoder on pixels: L1, image gradients and a small KL term.
 
     Most steps see quarter crops, which cost less; the last fifth sees whole works.
 
     Args:
+        vae: Autoencoder from `build_autoencoder`, or a trained one; changed in place and returned.
         images: (n, 32, 32, 3) uint8.
         steps: Optimiser steps.
-        seed: Seed of weights, batches and latent noise.
-        batch: Works a step.
+        seed: Seed of batches and latent noise.
         lr: Peak learning rate; one cosine cycle.
+        batch: Works a step.
+        state: File that keeps the state of the training, so that it can go on.
     """
-    torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    vae = build_autoencoder()
     optimiser = torch.optim.AdamW(vae.parameters(), lr=lr, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps, pct_start=0.05)
-    whole = steps // 5
-    batches = itertools.chain(
-        _batches(images, batch, steps - whole, generator, crop=images.shape[1] // 2),
-        _batches(images, batch // 2, whole, generator, crop=images.shape[1]),
-    )
-    for target in tqdm(batches, desc="autoencoder", total=steps, mininterval=5):
+    pixels, size = to_tensor(images), images.shape[1]
+    vae.requires_grad_(True)
+    training = TrainingState(state, vae, optimiser, schedule, generator)
+    for step in training.steps(steps, "autoencoder"):
+        whole = step >= steps - steps // 5
+        target = (
+            _batch(pixels, batch // 2, generator, crop=size)
+            if whole
+            else _batch(pixels, batch, generator, crop=size // 2)
+        )
         posterior = vae.encode(target).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator)
         output = vae.decode(posterior.mean + posterior.std * noise).sample
@@ -116,7 +120,13 @@ def _pixel_loss(output: Tensor, target: Tensor) -> Tensor:
 
 
 def sharpen_decoder(
-    vae: Any, images: NDArray[np.uint8], steps: int, seed: int, batch: int = 16, lr: float = 5e-4
+    vae: Any,
+    images: NDArray[np.uint8],
+    steps: int,
+    seed: int,
+    batch: int = 16,
+    lr: float = 5e-4,
+    state: Path | None = None,
 ) -> Any:
     """Train the decoder alone against EfficientNet-lite0 stages; the latents stay what they are.
 
@@ -127,6 +137,7 @@ def sharpen_decoder(
         seed: Seed of batches.
         batch: Works a step.
         lr: Peak learning rate; one cosine cycle.
+        state: File that keeps the state of the training, so that it can go on.
     """
     generator = torch.Generator().manual_seed(seed)
     stages = EfficientNetStages()
@@ -136,8 +147,10 @@ def sharpen_decoder(
     parameters = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps, pct_start=0.05)
-    batches = _batches(images, batch, steps, generator, crop=images.shape[1])
-    for target in tqdm(batches, desc="decoder", total=steps, mininterval=5):
+    pixels = to_tensor(images)
+    training = TrainingState(state, vae, optimiser, schedule, generator)
+    for _ in training.steps(steps, "decoder"):
+        target = _batch(pixels, batch, generator, crop=images.shape[1])
         with torch.no_grad():
             posterior = vae.encode(target).latent_dist
             # A little latent noise: the decoder will meet latents that a UNet made.

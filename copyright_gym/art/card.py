@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from copyright_gym.art.distance import AXES
+from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.studio import Collection
 
 
 def pack_card(
-    collection: Collection, measure: str, signal: dict[str, Any], fit: dict[str, Any]
+    recipe: Recipe,
+    collection: Collection,
+    measure: str,
+    signal: dict[str, Any],
+    fit: dict[str, Any],
 ) -> str:
     """Return the Markdown card of a pack.
 
     Args:
+        recipe: The data set.
         collection: Holders, lots and held-out works.
         measure: Full name of the distance.
         signal: Report of `signal_report`.
@@ -21,24 +27,26 @@ def pack_card(
     """
     credits = "\n".join(
         f"| {holder.name} | {holder.style} | [{holder.licence}]({holder.licence_url}) "
-        f"| {holder.source} |"
-        for holder in collection.holders
+        f"| {holder.source} | {sum(len(row[i]) for row in collection.lots)} |"
+        for i, holder in enumerate(collection.holders)
     )
+    sizes = sorted({len(lot) for row in collection.lots for lot in row})
+    lot = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
     rounds = ", ".join(f"{quality:.3f}" for quality in signal["all_rounds_quality_mean"])
-    return f"""# Eight illustrators of portraits
+    return f"""# {recipe.title}
 
-{len(collection.holders)} holders, {len(collection.lots)} rounds, {len(collection.lots[0][0])} works
-a lot, drawn from styles that these illustrators published for the DiceBear library. The pack holds
+{len(collection.holders)} holders, {len(collection.lots)} rounds, {lot} works a lot.
+{recipe.about} The pack holds
 numbers, credits and weights that were trained for it, no works.
 
-| holder | style | licence | source |
-|---|---|---|---|
+| holder | style | licence | source | works on sale |
+|---|---|---|---|---|
 {credits}
 
 ## How it was measured
 
-The base model is an SDXL-architecture pipeline trained on other creators' styles. In each round
-its UNet is fine-tuned on all lots bought so far, mixed with base works. Quality is
+The base model is an SDXL-architecture pipeline. {recipe.base_about}
+In each round its UNet is fine-tuned on all lots bought so far, mixed with base works. Quality is
 q = 1 - D / D0, where D is the {measure} between
 {len(collection.held_out)} generated works and as many held-out works of all holders.
 EfficientNet-lite0 features are first reduced to {AXES} principal axes of the held-out works, so
@@ -59,6 +67,7 @@ Each history was held out once, whole; the surrogate's settings were chosen on t
 
 ## Limits
 
-Small images (32 px), a small model, one source library. The numbers tell how policies compare on
-this market. They are not the numbers of arXiv:2410.20180, and not those of SDXL 1.0.
+Small images ({collection.held_out.images.shape[1]} px) and few sources. The numbers tell how
+policies compare on this market. They are not the numbers of arXiv:2410.20180, and not those of
+SDXL 1.0.
 """

@@ -1,24 +1,28 @@
-"""The commands `packs build`, `packs train-base` and `validate`; light to import."""
+"""The commands `packs build`, `packs train-base`, `packs fetch` and `validate`; light to import."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any, Final
 
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack, verify_pack
 
+RECIPE_NAMES: Final = ("portrait", "cartoon", "clipart")
+
 
 def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `build` and `train-base` to the `packs` command."""
+    """Add `build`, `train-base` and `fetch` to the `packs` command."""
     build = commands.add_parser("build", help="build a pack by real fine-tuning; resumable")
-    build.add_argument("name", choices=["portrait"], help="data set")
+    build.add_argument("name", choices=RECIPE_NAMES, help="data set")
     build.add_argument("--base", type=Path, help="base model; by default the embedded pack's")
-    build.add_argument("--work", type=Path, default=Path("runs/build/portrait"), help="records")
-    build.add_argument("--out", type=Path, default=Path("runs/packs/portrait"), help="the pack")
+    build.add_argument("--work", type=Path, help="records; by default runs/build/NAME")
+    build.add_argument("--out", type=Path, help="the pack; by default runs/packs/NAME")
     build.add_argument(
-        "--method", choices=["full", "lora"], default="full", help="train the UNet or adapters"
+        "--method", choices=["full", "lora"], help="train the UNet or adapters; default full"
     )
     build.add_argument(
         "--feature",
@@ -29,9 +33,14 @@ def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser
     build.add_argument("--histories", type=int, default=60, help="histories of five rounds")
     build.add_argument("--workers", type=int, default=2, help="processes, one thread each")
     build.set_defaults(run=_build)
-    base = commands.add_parser("train-base", help="train the small SDXL base model")
+    base = commands.add_parser("train-base", help="train a small SDXL base model; resumable")
+    base.add_argument("name", choices=RECIPE_NAMES, help="data set that the base model is for")
     base.add_argument("--out", type=Path, required=True, help="folder of the new base model")
+    base.add_argument("--work", type=Path, help="state; by default runs/train-base/NAME")
     base.set_defaults(run=_train_base)
+    fetch = commands.add_parser("fetch", help="download the packages that works are drawn from")
+    fetch.add_argument("name", choices=RECIPE_NAMES, help="data set")
+    fetch.set_defaults(run=_fetch)
 
 
 def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,25 +56,45 @@ def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _build(options: argparse.Namespace) -> None:
-    build = load_attribute("copyright_gym.art.builder:build_portrait", extra="art")
-    settings = load_attribute("copyright_gym.art.finetune:FinetuneSettings", extra="art")
-    base = options.base or find_pack(options.name) / "base"
-    build(
-        base,
-        work=options.work,
-        out=options.out,
+    recipe = _recipe(options.name)
+    recipe.fetch()
+    settings = recipe.settings
+    if options.method is not None:
+        settings = dataclasses.replace(settings, method=options.method)
+    out = options.out or Path("runs/packs") / recipe.name
+    load_attribute("copyright_gym.art.builder:build_pack", extra="art")(
+        recipe,
+        options.base or find_pack(recipe.name) / "base",
+        work=options.work or Path("runs/build") / recipe.name,
+        out=out,
         histories=options.histories,
         workers=options.workers,
-        settings=settings(method=options.method),
+        settings=settings,
         feature=options.feature,
-    )
-    verify_pack(options.out)
-    print(f"wrote {options.out}")
+        command=[
+            "copyright-gym", "packs", "build", recipe.name, "--histories", str(options.histories),
+        ],
+    )  # fmt: skip
+    verify_pack(out)
+    print(f"wrote {out}")
 
 
 def _train_base(options: argparse.Namespace) -> None:
-    load_attribute("copyright_gym.art.base_model:train_base_model", extra="art")(options.out)
+    recipe = _recipe(options.name)
+    recipe.fetch()
+    train = load_attribute("copyright_gym.art.base_model:train_base_model", extra="art")
+    train(recipe.base, options.out, options.work or Path("runs/train-base") / recipe.name)
     print(f"wrote {options.out}")
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    recipe = _recipe(options.name)
+    recipe.fetch()
+    print(f"{len(recipe.sources)} source packages of {recipe.name!r} are on this machine")
+
+
+def _recipe(name: str) -> Any:
+    return load_attribute("copyright_gym.art.recipes:find_recipe", extra="art")(name)
 
 
 def _validate_signal(options: argparse.Namespace) -> None:

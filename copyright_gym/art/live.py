@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from copyright_gym.art.corpus import History, Run, RunStore
 from copyright_gym.art.finetune import FinetuneSettings, Weights
-from copyright_gym.art.portrait import portrait_studio
+from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.studio import Studio
 from copyright_gym.errors import PackError
 from copyright_gym.market import MarketConfig
@@ -27,13 +27,15 @@ def pack_studio(pack: Pack) -> Studio:
 
     Raises:
         PackError: If the installed sources draw other held-out works than the pack was made of.
+        MissingWorksError: If packages that works are drawn from were not fetched.
     """
     settings = FinetuneSettings(**pack.provenance["finetune"])
-    studio = portrait_studio(pack.folder / "base", settings, pack.provenance["feature"])
+    recipe = find_recipe(pack.provenance["recipe"])
+    studio = recipe.studio(pack.folder / "base", settings, pack.provenance["feature"])
     expected = pack.provenance["works"]["held_out_sha256"]
     if studio.collection.held_out.digest() != expected:
         raise PackError(
-            f"the installed dicebear-styles draws other works than those pack {pack.name!r} was "
+            f"the recipe {recipe.name!r} gives other works here than those pack {pack.name!r} was "
             f"measured on; install the versions in its manifest: {pack.provenance['packages']}"
         )
     return studio

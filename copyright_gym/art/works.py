@@ -1,67 +1,29 @@
-"""Works: images with captions, made by rights holders under a named licence.
-
-The source `portrait` renders avatars that illustrators published for the DiceBear library.
-"""
+"""Works: images with captions."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.pack import Holder
-
 IMAGE_SIZE: Final = 32
-
-# The eight holders of `portrait`, one style each.
-HOLDER_STYLES: Final = (
-    "big-ears", "big-smile", "micah", "personas", "toon-head", "croodles", "lorelei", "notionists",
-)  # fmt: skip
-
-COLOUR_NAMES: Final = {
-    "black": (0, 0, 0),
-    "white": (255, 255, 255),
-    "gray": (128, 128, 128),
-    "red": (220, 40, 40),
-    "orange": (240, 140, 50),
-    "yellow": (250, 220, 90),
-    "green": (70, 170, 90),
-    "cyan": (100, 210, 210),
-    "blue": (70, 100, 220),
-    "purple": (140, 80, 200),
-    "pink": (245, 150, 180),
-    "tan": (235, 195, 155),
-    "brown": (150, 95, 60),
-    "dark": (80, 50, 35),
-}
-
-# Components whose variant decides what a viewer sees first; the rest stays out of the caption.
-_TOLD_PARTS: Final = ("hair", "top", "eyes", "mouth", "glasses", "accessories", "clothes", "head")
-_TOLD_COLOURS: Final = ("skin", "base", "body", "hair", "top", "clothes", "clothing", "shirt")
 
 
 @dataclass(frozen=True)
 class Works:
-    """Images of one style with their captions.
+    """Images with their captions.
 
     Attributes:
         images: (n, S, S, 3) uint8, white background, S = `IMAGE_SIZE`.
         captions: n captions.
-        seeds: n seeds that the source turned into these works.
     """
 
     images: NDArray[np.uint8]
     captions: tuple[str, ...]
-    seeds: tuple[int, ...]
 
     def __len__(self) -> int:
         """Return the number of works."""
@@ -70,22 +32,17 @@ class Works:
     def select(self, index: slice | NDArray[np.int64]) -> Works:
         """Return the works at `index`."""
         chosen = np.arange(len(self))[index]
-        return Works(
-            self.images[chosen],
-            tuple(self.captions[i] for i in chosen),
-            tuple(self.seeds[i] for i in chosen),
-        )
+        return Works(self.images[chosen], tuple(self.captions[i] for i in chosen))
 
     @staticmethod
     def join(parts: Iterable[Works]) -> Works:
         """Return all works of `parts` in order."""
         parts = list(parts)
         if not parts:
-            return Works(np.zeros((0, IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8), (), ())
+            return Works(np.zeros((0, IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8), ())
         return Works(
             np.concatenate([part.images for part in parts]),
             tuple(caption for part in parts for caption in part.captions),
-            tuple(seed for part in parts for seed in part.seeds),
         )
 
     def digest(self) -> str:
@@ -93,131 +50,3 @@ class Works:
         digest = hashlib.sha256(np.ascontiguousarray(self.images).tobytes())
         digest.update("\n".join(self.captions).encode())
         return digest.hexdigest()
-
-
-def _styles_folder() -> Path:
-    import dicebear_styles
-
-    return Path(next(iter(dicebear_styles.__path__)))
-
-
-def known_styles() -> list[str]:
-    """Return the names of all styles in the installed DiceBear collection."""
-    return sorted(path.stem for path in _styles_folder().glob("*.json"))
-
-
-@cache
-def _definition(style: str) -> dict[str, Any]:
-    path = _styles_folder() / f"{style}.json"
-    definition: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return definition
-
-
-@cache
-def _style(style: str) -> Any:
-    from dicebear import Style
-
-    return Style(_definition(style))
-
-
-def style_holder(style: str) -> Holder:
-    """Return the creator of a DiceBear style with licence and source, from the style's metadata."""
-    meta = _definition(style)["meta"]
-    licence, source, creator = meta["license"], meta["source"], meta["creator"]
-    return Holder(
-        name=creator["name"],
-        style=style,
-        creator=creator["name"],
-        licence=licence["name"],
-        licence_url=licence["url"],
-        source=source.get("url", source["name"]),
-        homepage=creator.get("url", ""),
-    )
-
-
-def colour_name(hex_colour: str) -> str:
-    """Return the name in `COLOUR_NAMES` that is nearest to `#rrggbb` in RGB."""
-    rgb = [int(hex_colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return min(
-        COLOUR_NAMES,
-        key=lambda name: sum((x - y) ** 2 for x, y in zip(rgb, COLOUR_NAMES[name], strict=True)),
-    )
-
-
-def _spaced(variant: str) -> str:
-    text = re.sub(r"variant0*", "", variant)
-    text = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", text)
-    return text.lower()
-
-
-def caption_of(style: str, options: dict[str, Any]) -> str:
-    """Return a caption from the parts and colours that a work was really drawn with.
-
-    Args:
-        style: DiceBear style, for example `micah`.
-        options: The resolved options of the avatar.
-    """
-    words = [style.replace("-", " ")]
-    for part in _TOLD_COLOURS:
-        colours = options.get(f"{part}Color")
-        if colours:
-            words.append(f"{colour_name(colours[0])} {part}")
-    for part in _TOLD_PARTS:
-        variant = options.get(f"{part}Variant")
-        if variant and len(_definition(style)["components"][part]["variants"]) > 1:
-            words.append(f"{part} {_spaced(variant)}")
-    return ", ".join(words)
-
-
-def _rasterise(svg: str) -> NDArray[np.uint8]:
-    import resvg_py
-    from PIL import Image
-
-    png = resvg_py.svg_to_bytes(
-        svg_string=svg, width=IMAGE_SIZE, height=IMAGE_SIZE, background="#ffffff",
-        skip_system_fonts=True,
-    )  # fmt: skip
-    image = Image.open(io.BytesIO(bytes(png))).convert("RGB")
-    canvas = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), "white")
-    canvas.paste(image, ((IMAGE_SIZE - image.width) // 2, (IMAGE_SIZE - image.height) // 2))
-    return np.asarray(canvas, dtype=np.uint8)
-
-
-def draw_works(style: str, count: int, at_least: int | None = None) -> Works:
-    """Draw `count` different works of a DiceBear style.
-
-    Seeds run upwards from 0; a work that repeats an earlier image is left out, so any two slices
-    of the result are disjoint.
-
-    Args:
-        style: DiceBear style, for example `micah`.
-        count: How many works to return.
-        at_least: Accept this many if the style has no more; all of `count` by default.
-
-    Raises:
-        ValueError: If the style has too few different works.
-    """
-    from dicebear import Avatar
-
-    images: list[NDArray[np.uint8]] = []
-    captions: list[str] = []
-    seeds: list[int] = []
-    seen: set[bytes] = set()
-    for seed in range(4 * count):
-        avatar = Avatar(_style(style), {"seed": str(seed), "size": IMAGE_SIZE}).to_json()
-        image = _rasterise(avatar["svg"])
-        key = image.tobytes()
-        if key in seen:
-            continue
-        seen.add(key)
-        images.append(image)
-        captions.append(caption_of(style, avatar["options"]))
-        seeds.append(seed)
-        if len(images) == count:
-            break
-    if len(images) < (count if at_least is None else at_least):
-        raise ValueError(
-            f"style {style!r} gave only {len(images)} different works in {4 * count} seeds, "
-            f"{count} were asked for; ask for fewer works"
-        )
-    return Works(np.stack(images), tuple(captions), tuple(seeds))

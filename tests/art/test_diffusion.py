@@ -5,6 +5,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
+from copyright_gym.art.dicebear_works import draw_works
 from copyright_gym.art.diffusion import (
     TEXT_TOKENS,
     condition,
@@ -12,7 +13,7 @@ from copyright_gym.art.diffusion import (
     generate_latents,
     load_pipeline,
 )
-from copyright_gym.art.works import HOLDER_STYLES, draw_works
+from copyright_gym.art.portrait import HOLDER_STYLES
 
 CAPTIONS = ("micah, tan hair, mouth smile", "big smile, brown skin, eyes angry")
 

@@ -7,10 +7,10 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from copyright_gym.art.autoencoder import to_tensor
+from copyright_gym.art.dicebear_works import draw_works
 from copyright_gym.art.distance import AXES, FrechetDistance, PrincipalAxes
 from copyright_gym.art.features import pooled_features
 from copyright_gym.art.published_weights import WEIGHTS
-from copyright_gym.art.works import draw_works
 from copyright_gym.errors import MissingWeightsError, OptionError
 
 

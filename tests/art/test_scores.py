@@ -8,12 +8,12 @@ import torchvision
 
 from copyright_gym.art.attribution import CountSketch, attribution_scores
 from copyright_gym.art.autoencoder import to_tensor
+from copyright_gym.art.dicebear_works import draw_works
 from copyright_gym.art.features import EfficientNetStages
 from copyright_gym.art.lot_scores import contribution_scores, copyright_scores, shared_credit
 from copyright_gym.art.published_weights import WEIGHTS
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
-from copyright_gym.art.works import draw_works
 from copyright_gym.errors import MissingWeightsError, OptionError
 
 

@@ -1,0 +1,42 @@
+"""Which works show the same picture? Found by comparing small versions of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEAR: Final = 0.05  # root mean square difference, of colours in [0, 1], below which two are one
+
+
+class Seen:
+    """Pictures seen so far."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._sketches = np.zeros((0, 0), np.float32)
+        self._count = 0
+
+    def holds(self, image: NDArray[np.uint8]) -> bool:
+        """Tell whether a picture nearly equal to this (S, S, 3) image was added before."""
+        if not self._count:
+            return False
+        differences = self._sketches[: self._count] - _sketch(image)
+        return bool((np.square(differences).mean(axis=1) < NEAR**2).any())
+
+    def add(self, image: NDArray[np.uint8]) -> None:
+        """Remember a picture."""
+        sketch = _sketch(image)
+        if self._count == len(self._sketches):
+            room = np.empty((max(64, self._count), len(sketch)), np.float32)
+            self._sketches = np.concatenate([self._sketches.reshape(-1, len(sketch)), room])
+        self._sketches[self._count] = sketch
+        self._count += 1
+
+
+def _sketch(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the image at half its size, flat, so that half a pixel's shift counts little."""
+    half = image.shape[0] // 2
+    cells = image[: 2 * half, : 2 * half].reshape(half, 2, half, 2, 3)
+    return np.asarray(cells.mean(axis=(1, 3)).reshape(-1) / 255, np.float32)

@@ -1,0 +1,68 @@
+"""A recipe: all that is needed to build a pack of one data set."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from copyright_gym.art.base_model import BaseTraining
+from copyright_gym.art.diffusion import load_pipeline
+from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.source_package import SourcePackage
+from copyright_gym.art.studio import Collection, Studio
+from copyright_gym.art.works import Works
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that is needed to build a pack of one data set. It can be pickled.
+
+    Attributes:
+        name: Name of the recipe, and of its pack.
+        title: Title for humans.
+        about: Where the works come from; a sentence for the card.
+        collection: Gathers holders, lots and held-out works.
+        replay: Draws works that the base model knows, which a round mixes into each batch.
+        facts: Numbers for the pack's manifest, JSON types only.
+        base: How the base model is trained; None if the user brings one.
+        base_about: What the base model learned from; a sentence for the card.
+        settings: How a round trains, by default.
+        packages: Python packages that decide how works are drawn.
+        sources: Packages of other registries that works are drawn from.
+    """
+
+    name: str
+    title: str
+    about: str
+    collection: Callable[[], Collection]
+    replay: Callable[[], Works]
+    facts: Mapping[str, Any]
+    base: BaseTraining | None
+    base_about: str
+    settings: FinetuneSettings = field(default_factory=FinetuneSettings)
+    packages: tuple[str, ...] = ()
+    sources: tuple[SourcePackage, ...] = ()
+
+    def fetch(self) -> None:
+        """Fetch the source packages that are not on this machine yet."""
+        for source in self.sources:
+            source.fetch()
+
+    def studio(self, base: Path, settings: FinetuneSettings, feature: str) -> Studio:
+        """Set up the studio.
+
+        Args:
+            base: Folder of the base model.
+            settings: How a round trains.
+            feature: Feature network of the distance, see `FrechetDistance`.
+        """
+        return Studio(load_pipeline(base), self.collection(), self.replay(), settings, feature)
+
+    def studio_maker(
+        self, base: Path, settings: FinetuneSettings, feature: str
+    ) -> Callable[[], Studio]:
+        """Return a function for worker processes that sets up the studio."""
+        return functools.partial(self.studio, base, settings, feature)
