@@ -1,128 +1,48 @@
-"""Contribution: TRAK and D-TRAK attribution of generated works to training works.
+"""Attribution: which training works shaped which target works, with TRAK's ridge kernel.
 
-Sources: TRAK is Park et al., arXiv:2303.14186, through the `traker` package; D-TRAK's output
-function is Zheng et al., arXiv:2311.00500.
+Scores are Phi (Phi' Phi + ridge I)^-1 phi, over features Phi of the training works and phi of a
+target (Park et al., arXiv:2303.14186; Zheng et al., arXiv:2311.00500).
 """
 
 from __future__ import annotations
 
-import logging
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import torch
-from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from trak import TRAKer
-from trak.modelout_functions import AbstractModelOutput
-from trak.projectors import AbstractProjector
-from trak.utils import vectorize
+from scipy.linalg import solve
 
-from copyright_gym.art.diffusion import micro_conditions
 from copyright_gym.art.finetune import TrainingSet, Weights
+from copyright_gym.art.gradients import gradient_features
+from copyright_gym.errors import OptionError
 
-PROJECTED: Final = 2048
-_HASHES: Final = 4
-_BATCH: Final = 16
-
-
-class Denoiser(nn.Module):
-    """A UNet whose added conditions are positional, as functional gradients want them."""
-
-    def __init__(self, unet: Any, time_ids: Tensor) -> None:
-        """Wrap a UNet and SDXL's (1, 6) size conditions."""
-        super().__init__()
-        self.unet = unet
-        self.register_buffer("size", time_ids)
-
-    def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor, pooled: Tensor) -> Tensor:
-        """Return the predicted noise (k, c, h, w)."""
-        added = {"text_embeds": pooled, "time_ids": self.get_buffer("size").expand(len(noisy), -1)}
-        output: Tensor = self.unet(
-            noisy, timesteps, tokens, added_cond_kwargs=added, return_dict=False
-        )[0]
-        return output
+Features = NDArray[np.float64]
 
 
-class DiffusionOutput(AbstractModelOutput):
-    """Model output of a diffusion model for TRAK, averaged over fixed timesteps and noises.
+def ridge_scores(
+    works: Features, targets: Features, ridge: float | Sequence[float]
+) -> NDArray[np.float64]:
+    """Attribute targets to training works.
 
     Args:
-        alphas_cumprod: (1000,) signal shares of the noise schedule.
-        noise: (k, c, h, w) fixed noise, one for each timestep.
-        dtrak: True for D-TRAK's mean squared prediction, False for the training loss.
+        works: (n, d) features of the training works.
+        targets: (m, d) features of the targets.
+        ridge: Ridge relative to the mean diagonal of the works' Gram matrix; several at once
+            share one decomposition.
+
+    Returns:
+        (n, m) scores, or (r, n, m) for r ridges.
     """
-
-    def __init__(self, alphas_cumprod: Tensor, noise: Tensor, dtrak: bool) -> None:
-        """Spread k timesteps evenly."""
-        super().__init__()
-        count = len(noise)
-        self.timesteps = ((torch.arange(count) + 0.5) * 1000 / count).long()
-        signal = alphas_cumprod[self.timesteps].float().view(-1, 1, 1, 1)
-        self.clean_share, self.noise_share = signal.sqrt(), (1 - signal).sqrt()
-        self.noise = noise
-        self.dtrak = dtrak
-
-    def get_output(
-        self, model: nn.Module, weights: Any, buffers: Any, latent: Tensor, tokens: Tensor,
-        pooled: Tensor,
-    ) -> Tensor:  # fmt: skip
-        """Return the output of one work; latent (c, h, w), tokens (l, w), pooled (w,)."""
-        count = len(self.noise)
-        predicted = torch.func.functional_call(
-            model,
-            (weights, buffers),
-            (
-                self.clean_share * latent + self.noise_share * self.noise,
-                self.timesteps,
-                tokens.expand(count, -1, -1),
-                pooled.expand(count, -1),
-            ),
-        )
-        target = torch.zeros(()) if self.dtrak else self.noise
-        output: Tensor = (predicted - target).square().mean()
-        return output
-
-    def get_out_to_loss_grad(self, model: Any, weights: Any, buffers: Any, batch: Any) -> Tensor:
-        """Return ones: the output is the loss, or stands in for it."""
-        return torch.ones(len(batch[0]), 1)
-
-
-class CountSketch(AbstractProjector):
-    """Sparse random projection: each gradient entry goes to a few hashed places with random signs.
-
-    A dense projector draws a (parameters x 2,048) matrix for each batch, which a CPU can't afford.
-    Source: Charikar, Chen and Farach-Colton, 2002; several hashes as in Kane and Nelson, 2014.
-    """
-
-    def __init__(self, grad_dim: int, proj_dim: int, seed: int, device: str = "cpu") -> None:
-        """Draw the hashes."""
-        super().__init__(grad_dim, proj_dim, seed, "count sketch", device)
-        generator = torch.Generator().manual_seed(seed)
-        shape = (_HASHES, grad_dim)
-        self.places = torch.randint(proj_dim, shape, generator=generator)
-        self.signs = torch.randint(2, shape, generator=generator).float() * 2 - 1
-
-    def project(self, grads: Any, model_id: int) -> Tensor:
-        """Project a batch of gradients, given by parameter name, to (n, proj_dim)."""
-        flat = vectorize(grads, device=self.device)
-        projected = torch.zeros(len(flat), self.proj_dim)
-        for places, signs in zip(self.places, self.signs, strict=True):
-            projected.index_add_(1, places, flat * signs)
-        return projected / _HASHES**0.5
-
-    def free_memory(self) -> None:
-        """Nothing to free."""
-
-
-def _in_batches(works: TrainingSet) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    for start in range(0, len(works), _BATCH):
-        part = works[slice(start, start + _BATCH)]
-        yield part.latents, part.conditions.tokens, part.conditions.pooled
+    # Phi (Phi'Phi + r)^-1 = (Phi Phi' + r)^-1 Phi: solve in the smaller space of works.
+    kernel = works @ works.T
+    values, vectors = np.linalg.eigh(kernel)
+    scale = np.trace(kernel) / works.shape[1]
+    projected = vectors.T @ (works @ targets.T)
+    scores = [
+        vectors @ (projected / (values + r * scale)[:, None]) for r in np.atleast_1d(ridge).tolist()
+    ]
+    return np.array(scores if np.ndim(ridge) else scores[0])
 
 
 def attribution_scores(
@@ -136,7 +56,7 @@ def attribution_scores(
     ridge: float = 1e-2,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Attribute target works to training works.
+    """Attribute target works to training works of a diffusion model.
 
     Args:
         pipeline: An SDXL pipeline; its UNet is left with `weights`.
@@ -151,35 +71,101 @@ def attribution_scores(
     Returns:
         (n, m) float64 scores.
     """
-    pipeline.unet.load_state_dict(weights)
-    processors = pipeline.unet.attn_processors
-    pipeline.unet.set_attn_processor(AttnProcessor())  # fused attention has no batching rule
-    model = Denoiser(pipeline.unet.requires_grad_(True), micro_conditions(pipeline, 1)).eval()
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn((timesteps, *works.latents.shape[1:]), generator=generator)
-    task = DiffusionOutput(pipeline.scheduler.alphas_cumprod, noise, dtrak)
-    parameters = sum(p.numel() for p in model.parameters())
-    with tempfile.TemporaryDirectory() as folder:
-        tracer = TRAKer(
-            model=model,
-            task=task,
-            train_set_size=len(works),
-            save_dir=str(Path(folder) / "trak"),
-            device="cpu",
-            projector=CountSketch(parameters, PROJECTED, seed),
-            use_half_precision=False,
-            logging_level=logging.ERROR,
-        )
-        tracer.load_checkpoint(model.state_dict(), model_id=0)
-        for batch in _in_batches(works):
-            tracer.featurize(batch=batch, num_samples=len(batch[0]))
-        gradients = np.array(tracer.saver.current_store["grads"], dtype=np.float64)
-        # The ridge must be known before the inverse: set it relative to the features' scale.
-        tracer.score_computer.lambda_reg = ridge * float(np.square(gradients).sum(axis=0).mean())
-        tracer.finalize_features()
-        tracer.start_scoring_checkpoint("targets", model.state_dict(), 0, len(targets))
-        for batch in _in_batches(targets):
-            tracer.score(batch=batch, num_samples=len(batch[0]))
-        scores = np.array(tracer.finalize_scores("targets"), dtype=np.float64)
-    pipeline.unet.requires_grad_(False).set_attn_processor(processors)
-    return scores
+    features = [
+        gradient_features(pipeline, weights, part, dtrak=dtrak, timesteps=timesteps, seed=seed)
+        for part in (works, targets)
+    ]
+    return ridge_scores(*features, ridge)
+
+
+class AttributionLedger:
+    """Scores of holders that join and leave, without a second look at those who stay.
+
+    Only the works' Gram matrix is kept up to date, in time proportional to the works of whoever
+    joins or leaves; scores are then solved for at a cost that no number of works changes. The
+    ridge is absolute and stays, so that scores at any moment equal those computed from scratch.
+    Exact duplicates enter once; their owners share the score equally.
+
+    Args:
+        targets: (m, d) features of the targets.
+        ridge: Absolute ridge, above 0.
+    """
+
+    def __init__(self, targets: Features, ridge: float) -> None:
+        """Open the ledger with no holders."""
+        if not ridge > 0:
+            raise OptionError(f"ridge must be above 0, got {ridge}")
+        self._targets = targets
+        self._gram = ridge * np.eye(targets.shape[1])
+        self._features: dict[str, Features] = {}
+        self._owners: dict[str, int] = {}
+        self._digests: dict[str, tuple[str, ...]] = {}
+        self._solved: Features | None = None
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Names of the holders that are in, in the order of joining."""
+        return tuple(self._digests)
+
+    def join(self, holder: str, digests: Sequence[str], features: Features) -> None:
+        """Add a holder.
+
+        Args:
+            holder: A name that is not in the ledger.
+            digests: n digests that tell works apart, for example SHA-256 of their pixels.
+            features: (n, d) features of the works.
+
+        Raises:
+            OptionError: The holder is in already, or digests and features differ in number.
+        """
+        if holder in self._digests:
+            raise OptionError(f"holder {holder!r} is in the ledger already; let it leave first")
+        if len(digests) != len(features):
+            raise OptionError(f"got {len(digests)} digests for {len(features)} works")
+        new = {}
+        for digest, row in zip(digests, features, strict=True):
+            self._owners[digest] = self._owners.get(digest, 0) + 1
+            if digest not in self._features:
+                self._features[digest] = new[digest] = row
+        self._digests[holder] = tuple(digests)
+        self._update(list(new.values()), 1.0)
+
+    def leave(self, holder: str) -> None:
+        """Remove a holder; a work that others own too stays theirs.
+
+        Raises:
+            OptionError: The holder is not in the ledger.
+        """
+        gone = []
+        for digest in self._known(holder):
+            self._owners[digest] -= 1
+            if not self._owners[digest]:
+                del self._owners[digest]
+                gone.append(self._features.pop(digest))
+        del self._digests[holder]
+        self._update(gone, -1.0)
+
+    def scores(self, holder: str) -> NDArray[np.float64]:
+        """Return the (n, m) scores of a holder's works, shared between owners of duplicates.
+
+        Raises:
+            OptionError: The holder is not in the ledger.
+        """
+        digests = self._known(holder)
+        features = np.stack([self._features[digest] for digest in digests])
+        owners = np.array([self._owners[digest] for digest in digests])
+        if self._solved is None:
+            self._solved = solve(self._gram, self._targets.T, assume_a="pos")
+        return np.asarray(features @ self._solved / owners[:, None])
+
+    def _known(self, holder: str) -> tuple[str, ...]:
+        if holder not in self._digests:
+            raise OptionError(f"no holder {holder!r} in the ledger; there are {self.holders}")
+        return self._digests[holder]
+
+    def _update(self, rows: list[Features], sign: float) -> None:
+        if not rows:
+            return
+        added = np.stack(rows)
+        self._gram += sign * added.T @ added
+        self._solved = None

@@ -1,0 +1,176 @@
+"""Gradient features: what TRAK and D-TRAK compare, one projected gradient a work.
+
+Sources: TRAK is Park et al., arXiv:2303.14186, through the `traker` package; D-TRAK's output
+function is Zheng et al., arXiv:2311.00500.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from diffusers.models.attention_processor import AttnProcessor
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from trak import TRAKer
+from trak.modelout_functions import AbstractModelOutput
+from trak.projectors import AbstractProjector
+from trak.utils import vectorize
+
+from copyright_gym.art.diffusion import micro_conditions
+from copyright_gym.art.finetune import TrainingSet, Weights
+
+PROJECTED: Final = 2048
+_HASHES: Final = 4
+_BATCH: Final = 16
+
+
+class Denoiser(nn.Module):
+    """A UNet whose added conditions are positional, as functional gradients want them."""
+
+    def __init__(self, unet: Any, time_ids: Tensor) -> None:
+        """Wrap a UNet and SDXL's (1, 6) size conditions."""
+        super().__init__()
+        self.unet = unet
+        self.register_buffer("size", time_ids)
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor, pooled: Tensor) -> Tensor:
+        """Return the predicted noise (k, c, h, w)."""
+        added = {"text_embeds": pooled, "time_ids": self.get_buffer("size").expand(len(noisy), -1)}
+        output: Tensor = self.unet(
+            noisy, timesteps, tokens, added_cond_kwargs=added, return_dict=False
+        )[0]
+        return output
+
+
+class DiffusionOutput(AbstractModelOutput):
+    """Model output of a diffusion model for TRAK, averaged over fixed timesteps and noises.
+
+    Args:
+        alphas_cumprod: (1000,) signal shares of the noise schedule.
+        noise: (k, c, h, w) fixed noise, one for each timestep.
+        dtrak: True for D-TRAK's mean squared prediction, False for the training loss.
+    """
+
+    def __init__(self, alphas_cumprod: Tensor, noise: Tensor, dtrak: bool) -> None:
+        """Spread k timesteps evenly."""
+        super().__init__()
+        count = len(noise)
+        self.timesteps = ((torch.arange(count) + 0.5) * 1000 / count).long()
+        signal = alphas_cumprod[self.timesteps].float().view(-1, 1, 1, 1)
+        self.clean_share, self.noise_share = signal.sqrt(), (1 - signal).sqrt()
+        self.noise = noise
+        self.dtrak = dtrak
+
+    def get_output(
+        self, model: nn.Module, weights: Any, buffers: Any, latent: Tensor, tokens: Tensor,
+        pooled: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """Return the output of one work; latent (c, h, w), tokens (l, w), pooled (w,)."""
+        count = len(self.noise)
+        predicted = torch.func.functional_call(
+            model,
+            (weights, buffers),
+            (
+                self.clean_share * latent + self.noise_share * self.noise,
+                self.timesteps,
+                tokens.expand(count, -1, -1),
+                pooled.expand(count, -1),
+            ),
+        )
+        target = torch.zeros(()) if self.dtrak else self.noise
+        output: Tensor = (predicted - target).square().mean()
+        return output
+
+    def get_out_to_loss_grad(self, model: Any, weights: Any, buffers: Any, batch: Any) -> Tensor:
+        """Return ones: the output is the loss, or stands in for it."""
+        return torch.ones(len(batch[0]), 1)
+
+
+class CountSketch(AbstractProjector):
+    """Sparse random projection: each gradient entry goes to a few hashed places with random signs.
+
+    A dense projector draws a (parameters x 2,048) matrix for each batch, which a CPU can't afford.
+    Source: Charikar, Chen and Farach-Colton, 2002; several hashes as in Kane and Nelson, 2014.
+    """
+
+    def __init__(self, grad_dim: int, proj_dim: int, seed: int, device: str = "cpu") -> None:
+        """Draw the hashes."""
+        super().__init__(grad_dim, proj_dim, seed, "count sketch", device)
+        generator = torch.Generator().manual_seed(seed)
+        shape = (_HASHES, grad_dim)
+        self.places = torch.randint(proj_dim, shape, generator=generator)
+        self.signs = torch.randint(2, shape, generator=generator).float() * 2 - 1
+
+    def project(self, grads: Any, model_id: int) -> Tensor:
+        """Project a batch of gradients, given by parameter name, to (n, proj_dim)."""
+        flat = vectorize(grads, device=self.device)
+        projected = torch.zeros(len(flat), self.proj_dim)
+        for places, signs in zip(self.places, self.signs, strict=True):
+            projected.index_add_(1, places, flat * signs)
+        return projected / _HASHES**0.5
+
+    def free_memory(self) -> None:
+        """Nothing to free."""
+
+
+def _in_batches(works: TrainingSet) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    for start in range(0, len(works), _BATCH):
+        part = works[slice(start, start + _BATCH)]
+        yield part.latents, part.conditions.tokens, part.conditions.pooled
+
+
+def gradient_features(
+    pipeline: Any,
+    weights: Weights,
+    works: TrainingSet,
+    *,
+    dtrak: bool = True,
+    timesteps: int = 10,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Return the projected gradient of the model output on each work.
+
+    A work's features depend on the work, the weights and the arguments alone, so those of works
+    that come later are appended to those of earlier ones.
+
+    Args:
+        pipeline: An SDXL pipeline; its UNet is left with `weights`.
+        weights: The UNet's weights at which gradients are taken.
+        works: n works.
+        dtrak: D-TRAK's output function, else TRAK's training loss.
+        timesteps: Number of fixed timesteps; gradients are averaged before projection.
+        seed: Seed of noise and projection.
+
+    Returns:
+        (n, 2048) float64 features.
+    """
+    pipeline.unet.load_state_dict(weights)
+    processors = pipeline.unet.attn_processors
+    pipeline.unet.set_attn_processor(AttnProcessor())  # fused attention has no batching rule
+    model = Denoiser(pipeline.unet.requires_grad_(True), micro_conditions(pipeline, 1)).eval()
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn((timesteps, *works.latents.shape[1:]), generator=generator)
+    parameters = sum(p.numel() for p in model.parameters())
+    with tempfile.TemporaryDirectory() as folder:
+        tracer = TRAKer(
+            model=model,
+            task=DiffusionOutput(pipeline.scheduler.alphas_cumprod, noise, dtrak),
+            train_set_size=len(works),
+            save_dir=str(Path(folder) / "trak"),
+            device="cpu",
+            projector=CountSketch(parameters, PROJECTED, seed),
+            use_half_precision=False,
+            logging_level=logging.ERROR,
+        )
+        tracer.load_checkpoint(model.state_dict(), model_id=0)
+        for batch in _in_batches(works):
+            tracer.featurize(batch=batch, num_samples=len(batch[0]))
+        features = np.array(tracer.saver.current_store["grads"], dtype=np.float64)
+    pipeline.unet.requires_grad_(False).set_attn_processor(processors)
+    return features

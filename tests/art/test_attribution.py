@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trak.score_computers import BasicScoreComputer
+
+from copyright_gym.art.attribution import AttributionLedger, attribution_scores, ridge_scores
+from copyright_gym.art.diffusion import denoising_loss
+from copyright_gym.art.gradients import CountSketch, gradient_features
+from copyright_gym.art.studio import Studio
+from copyright_gym.errors import OptionError
+
+RIDGE = 0.3
+
+
+def dense_scores(works: np.ndarray, targets: np.ndarray, ridge: float) -> np.ndarray:
+    gram = works.T @ works + ridge * np.eye(works.shape[1])
+    return works @ np.linalg.solve(gram, targets.T)
+
+
+def test_count_sketch_keeps_inner_products() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shared = torch.randn(20_000, generator=generator)
+    gradients = torch.stack([shared, shared + 0.5 * torch.randn(20_000, generator=generator)])
+    sketch = CountSketch(20_000, 2048, seed=1)
+    projected = sketch.project({"weight": gradients}, model_id=0)
+    exact, sketched = gradients @ gradients.T, projected @ projected.T
+    torch.testing.assert_close(sketched, exact, rtol=0.1, atol=0)
+
+
+@pytest.mark.parametrize("dtrak", [True, False])
+def test_a_training_work_is_attributed_to_itself_first(studio: Studio, dtrak: bool) -> None:
+    works = studio.lot_sets[0][0]
+    scores = attribution_scores(
+        studio.pipeline, studio.base_weights, works, works, dtrak=dtrak, timesteps=2
+    )
+    assert scores.shape == (4, 4)
+    assert scores.argmax(axis=0).tolist() == [0, 1, 2, 3]
+
+
+def test_features_of_a_work_do_not_depend_on_its_company(studio: Studio) -> None:
+    works = studio.lot_sets[0][0]
+    together = gradient_features(studio.pipeline, studio.base_weights, works, timesteps=2)
+    alone = gradient_features(studio.pipeline, studio.base_weights, works[:1], timesteps=2)
+    assert together.shape == (4, 2048)
+    np.testing.assert_allclose(alone[0], together[0], rtol=1e-3, atol=1e-3 * abs(alone).max())
+
+
+def test_features_are_projected_gradients_averaged_over_timesteps(studio: Studio) -> None:
+    works, pipeline, seed = studio.lot_sets[0][0][:1], studio.pipeline, 5
+    features = gradient_features(
+        pipeline, studio.base_weights, works, dtrak=False, timesteps=2, seed=seed
+    )
+    noise = torch.randn((2, *works.latents.shape[1:]), generator=torch.Generator().manual_seed(5))
+    parameters = list(pipeline.unet.requires_grad_(True).parameters())
+    total = torch.zeros(sum(p.numel() for p in parameters))
+    for step, timestep in enumerate((250, 750)):
+        signal = pipeline.scheduler.alphas_cumprod[timestep]
+        loss = denoising_loss(
+            pipeline, works.latents, works.conditions, noise[step : step + 1],
+            torch.tensor([timestep]),
+        ).mean()  # fmt: skip
+        # Undo the training's weighting: TRAK's output is the plain squared error.
+        ratio = signal / (1 - signal)
+        loss = loss * ratio / ratio.clamp(max=5)
+        gradients = torch.autograd.grad(loss, parameters)
+        total += torch.cat([g.flatten() for g in gradients]) / 2
+    pipeline.unet.requires_grad_(False)
+    expected = CountSketch(len(total), 2048, seed).project({"all": total[None]}, 0).numpy()
+    expected = expected / len(total) ** 0.5
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-3 * abs(expected).max())
+
+
+@pytest.mark.parametrize(("works", "dimensions"), [(7, 20), (30, 12)])
+def test_ridge_scores_agree_with_a_dense_solve_and_with_traker(works: int, dimensions: int) -> None:
+    rng = np.random.default_rng(0)
+    features, targets = rng.normal(size=(works, dimensions)), rng.normal(size=(5, dimensions))
+    absolute = RIDGE * np.diag(features.T @ features).mean()
+    expected = dense_scores(features, targets, absolute)
+    np.testing.assert_allclose(ridge_scores(features, targets, RIDGE), expected, rtol=1e-9)
+    several = ridge_scores(features, targets, [RIDGE, 10.0])
+    np.testing.assert_allclose(several[0], expected, rtol=1e-9)
+    computer = BasicScoreComputer(torch.float64, "cpu", lambda_reg=absolute)
+    phi = torch.from_numpy(features)
+    inverted = computer.get_x_xtx_inv(phi, computer.get_xtx(phi))
+    traker = inverted.numpy() @ targets.T  # divided by a constant, for half precision's sake
+    np.testing.assert_allclose(traker / traker[0, 0], expected / expected[0, 0], rtol=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(moves=st.lists(st.integers(0, 3), min_size=1, max_size=8), seed=st.integers(0, 99))
+def test_joining_and_leaving_equal_a_recomputation(moves: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lots = {f"h{i}": rng.normal(size=(3 + i, 40)) for i in range(4)}
+    targets = rng.normal(size=(5, 40))
+    ledger = AttributionLedger(targets, RIDGE)
+    for move in moves:
+        name = f"h{move}"
+        if name in ledger.holders:
+            ledger.leave(name)
+        else:
+            ledger.join(name, [f"{name}/{k}" for k in range(3 + move)], lots[name])
+    if not ledger.holders:
+        return
+    expected = dense_scores(np.concatenate([lots[h] for h in ledger.holders]), targets, RIDGE)
+    found = np.concatenate([ledger.scores(h) for h in ledger.holders])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
+
+
+def test_owners_of_an_exact_duplicate_share_its_score() -> None:
+    rng = np.random.default_rng(1)
+    works, targets = rng.normal(size=(5, 30)), rng.normal(size=(4, 30))
+    ledger = AttributionLedger(targets, RIDGE)
+    ledger.join("first", ["a", "b", "c"], works[:3])
+    ledger.join("second", ["c", "d", "e"], works[2:])
+    expected = dense_scores(works, targets, RIDGE)
+    np.testing.assert_allclose(ledger.scores("first")[2], expected[2] / 2, atol=1e-10)
+    np.testing.assert_allclose(ledger.scores("second")[0], expected[2] / 2, atol=1e-10)
+    total = ledger.scores("first").sum(axis=0) + ledger.scores("second").sum(axis=0)
+    np.testing.assert_allclose(total, expected.sum(axis=0), atol=1e-10)
+    ledger.leave("first")
+    rest = dense_scores(works[2:], targets, RIDGE)
+    np.testing.assert_allclose(ledger.scores("second"), rest, atol=1e-10)
+
+
+def test_the_ledger_refuses_what_it_cannot_do() -> None:
+    ledger = AttributionLedger(np.ones((1, 3)), 1.0)
+    ledger.join("first", ["a"], np.ones((1, 3)))
+    with pytest.raises(OptionError, match="let it leave first"):
+        ledger.join("first", ["b"], np.ones((1, 3)))
+    with pytest.raises(OptionError, match="2 digests for 1 works"):
+        ledger.join("second", ["b", "c"], np.ones((1, 3)))
+    with pytest.raises(OptionError, match="no holder 'third'"):
+        ledger.scores("third")
+    with pytest.raises(OptionError, match="above 0"):
+        AttributionLedger(np.ones((1, 3)), 0.0)

@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+from tiny_studio import make_studio
+
+from copyright_gym.art.lds import (
+    Plan,
+    Retraining,
+    bootstrap_interval,
+    record_path,
+    retrain,
+    spearman,
+    stored_losses,
+    target_correlations,
+)
+from copyright_gym.art.studio import Studio
+from copyright_gym.art.validate_attribution import measure_works, works_report
+
+TINY = Plan(reported=2, chosen_on=1, seeds=2, targets=2)
+
+
+def test_half_of_the_works_are_in_each_subset() -> None:
+    subsets = Plan().subsets(256)
+    assert subsets.shape == (80, 256)
+    assert (subsets.sum(axis=1) == 128).all()
+    assert len(np.unique(subsets, axis=0)) == 80
+
+
+def test_spearman_agrees_with_scipy() -> None:
+    first, second = np.random.default_rng(0).integers(0, 5, (2, 12, 3)).astype(float)
+    expected = [scipy.stats.spearmanr(first[:, i], second[:, i]).statistic for i in range(3)]
+    np.testing.assert_allclose(spearman(first, second), expected)
+    assert spearman(np.ones((4, 1)), np.arange(4.0)[:, None]) == [0.0]
+
+
+def test_attributions_that_made_the_losses_correlate_fully() -> None:
+    rng = np.random.default_rng(0)
+    subsets, scores = Plan().subsets(60), rng.normal(size=(60, 4))
+    losses = 5 - subsets @ scores
+    assert target_correlations(scores, subsets, losses) == pytest.approx(np.ones(4))
+    low, high = bootstrap_interval(scores, subsets, losses, draws=20)
+    assert low == pytest.approx(1)
+    assert high == pytest.approx(1)
+
+
+def test_the_ridge_is_chosen_on_other_subsets_than_those_reported() -> None:
+    rng = np.random.default_rng(0)
+    subsets, true, other = Plan().subsets(60), *rng.normal(size=(2, 60, 4))
+    losses = -(subsets @ true)
+    losses[16:] = -(subsets[16:] @ other)
+    report, chosen = works_report({"d-trak": np.stack([true, other])}, subsets, losses, 16)
+    assert np.array_equal(chosen["d-trak"], true)
+    assert abs(report["lds"]["d-trak"]["generated"]["mean"]) < 0.5
+
+
+def test_retrainings_are_stored_and_not_made_again(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retraining = Retraining(studio, TINY, tmp_path)
+    for pair in TINY.runs():
+        retraining.run(*pair)
+    path = record_path(tmp_path, 2, 1)
+    before = path.read_bytes()
+    record = json.loads(before)
+    assert record["subset"] == np.flatnonzero(retraining.subsets[2]).tolist()
+    path.unlink()
+    assert len(list(retrain(make_studio, TINY, tmp_path, workers=1))) == 1
+    assert path.read_bytes() == before
+    losses = stored_losses(tmp_path, TINY)
+    assert losses.shape == (3, 8)
+    assert losses.std(axis=0).min() > 0
+    monkeypatch.setattr(Retraining, "train", None)
+    report = measure_works(lambda: studio, TINY, tmp_path, workers=1)
+    assert set(report["lds"]) == {"d-trak", "trak", "pixels", "pooled features", "random"}
+    assert measure_works(lambda: studio, TINY, tmp_path, workers=1) == report
