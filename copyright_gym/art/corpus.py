@@ -220,5 +220,9 @@ def play_runs(
     with ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _start_worker, (make_studio, folder)
     ) as pool:
-        for done in as_completed([pool.submit(_play, run) for run in todo]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(_play, run) for run in todo]):
+                yield done.result()
+        except BaseException:  # also Ctrl-C: don't start what is still queued
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
