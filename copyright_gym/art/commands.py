@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from copyright_gym.art.validate_commands import add_validate_scores
+from copyright_gym.art.attribution_command import add_validate_attribution
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack, verify_pack
 
@@ -54,7 +54,7 @@ def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     signal.add_argument("--fresh", type=Path, metavar="FOLDER", help="measure again, records here")
     signal.add_argument("--workers", type=int, default=2, help="processes for --fresh")
     signal.set_defaults(run=_validate_signal)
-    add_validate_scores(actions)
+    add_validate_attribution(actions)
 
 
 def _build(options: argparse.Namespace) -> None:
