@@ -1,6 +1,7 @@
 """Contestants of a benchmark: what a name on the command line stands for.
 
-- ROUND+HOLDER: a pair of policies, by registered names or policy files;
+- ROUND+HOLDER: a pair of policies, by registered names or policy files; NAME=ROUND+HOLDER gives
+  it a name in the results;
 - a name of the joint level, for example oracle or gradient;
 - hierarchical, or a baseline with a learned half: trained first, once per training seed;
 - upper-bound: no policy but the proof of what no policy can exceed.
@@ -8,11 +9,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from copyright_gym.agents.baselines import (
     BASELINES,
@@ -25,8 +28,10 @@ from copyright_gym.agents.training import describe, train
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
 from copyright_gym.market import Market
-from copyright_gym.policies import as_policy, policy_names
+from copyright_gym.policies import Level, as_policy, policy_names
 from copyright_gym.rollout import Episodes, play, play_joint
+
+_FILE = ".safetensors"
 
 METHOD = "hierarchical"
 ORACLE = "oracle"
@@ -63,14 +68,12 @@ def expand(names: Sequence[str]) -> list[str]:
     found = [name for word in names for name in GROUPS.get(word, (word,))]
     joint = policy_names("joint")
     for name in found:
-        pair = name.split("+")
+        pair = name.rpartition("=")[2].split("+")
         if name in (METHOD, BOUND, *TRAINED_BASELINES) or (len(pair) == 1 and name in joint):
             continue
-        known = all(
-            half.endswith(".safetensors") or half in policy_names(level)
-            for half, level in zip(pair, ("round", "holder"), strict=False)
-        )
-        if len(pair) != 2 or not known:
+        if len(pair) != 2 or not all(
+            half.endswith(_FILE) or half in policy_names(level) for half, level in _at_levels(pair)
+        ):
             raise PolicyError(
                 f"unknown contestant {name!r}; write ROUND+HOLDER, {METHOD}, {BOUND}, a group "
                 f"({listed(GROUPS)}) or a joint policy ({listed(joint)}); round policies: "
@@ -78,6 +81,20 @@ def expand(names: Sequence[str]) -> list[str]:
                 f"{listed(policy_names('holder'))}"
             )
     return list(dict.fromkeys(found))
+
+
+def label(name: str) -> str:
+    """Return a contestant's name in the results."""
+    return name.rpartition("=")[0] or name
+
+
+def policy_fingerprints(name: str) -> list[str]:
+    """Return the SHA-256 of the policy files that a contestant names."""
+    halves = name.rpartition("=")[2].split("+")
+    paths = [Path(half) for half in halves if half.endswith(_FILE)]
+    if any(not path.is_file() for path in paths):
+        raise PolicyError(f"a policy file of {name!r} is missing")
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
 def is_trained(name: str) -> bool:
@@ -107,9 +124,9 @@ def train_files(
         draft = folder.with_name(f".{folder.name}.draft")
         for policy in trainer.policies(describe(trainer, name)):
             if isinstance(policy, QPolicy):
-                policy.save(draft / f"{policy.level}.safetensors")
+                policy.save(draft / f"{policy.level}{_FILE}")
         draft.replace(folder)
-    return {path.stem: path for path in folder.glob("*.safetensors")}
+    return {path.stem: path for path in folder.glob(f"*{_FILE}")}
 
 
 def play_contestant(
@@ -128,17 +145,23 @@ def play_contestant(
     """
     if name in policy_names("joint"):
         return play_joint(replace(config, visible_expectations=name == ORACLE), name, seeds)
-    halves = [LEARNED, LEARNED] if name == METHOD else name.split("+")
-    policies = []
-    for half, level in zip(halves, ("round", "holder"), strict=True):
-        path = files.get(level) if half == LEARNED else half if "." in half else None
-        policies.append(load_q_policy(path) if path else as_policy(half, level, config))  # type: ignore[arg-type]
+    halves = [LEARNED, LEARNED] if name == METHOD else name.rpartition("=")[2].split("+")
+    learned = [files.get(level) if half == LEARNED else None for half, level in _at_levels(halves)]
+    policies = [
+        load_q_policy(file or half)
+        if file or half.endswith(_FILE)
+        else as_policy(half, level, config)
+        for file, (half, level) in zip(learned, _at_levels(halves), strict=True)
+    ]
     return play(config, policies[0], policies[1], seeds)
 
 
-def upper_bound(
-    config: MarketConfig, seeds: Sequence[int]
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _at_levels(halves: Sequence[str]) -> list[tuple[str, Level]]:
+    levels: tuple[Level, Level] = ("round", "holder")
+    return list(zip(halves, levels, strict=True))
+
+
+def upper_bound(config: MarketConfig, seeds: Sequence[int]) -> NDArray[np.float64]:
     """Prove what no policy can exceed in each market.
 
     It may pay every holder exactly the hidden expectation, which no grid of offers allows.

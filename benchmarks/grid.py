@@ -30,7 +30,9 @@ from copyright_gym.benchmarks.contestants import (
     ORACLE,
     expand,
     is_trained,
+    label,
     play_contestant,
+    policy_fingerprints,
     train_files,
     upper_bound,
 )
@@ -86,13 +88,14 @@ class Cell:
         pack = load_pack(self.config.pack)
         facts = [
             self.policy,
+            policy_fingerprints(self.policy),
             asdict(self.config) | {"pack": pack_fingerprint(pack)},
             self.training_seed,
             self.steps,
             *evaluation,
         ]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-        name = "".join(c if c.isalnum() or c in "+-" else "_" for c in self.policy)
+        name = "".join(c if c.isalnum() or c in "+-" else "_" for c in label(self.policy))
         seed = "" if self.training_seed is None else f"-seed{self.training_seed}"
         return f"{pack.name}-rho{self.config.rho:g}-{name}{seed}-{digest}"
 
@@ -155,7 +158,9 @@ def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
     """
     commit = _commit()
     missing = [cell for cell in cells if not (out / "cells" / f"{cell.key}.parquet").is_file()]
-    with tqdm(total=len(cells), initial=len(cells) - len(missing), unit="cell") as bar:
+    with tqdm(
+        total=len(cells), initial=len(cells) - len(missing), unit="cell", disable=None
+    ) as bar:
         if workers == 1:
             for cell in missing:
                 bar.set_postfix_str(cell.policy)
@@ -201,7 +206,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
         "visible_expectations": cell.policy in (ORACLE, BOUND),
     }
     constant = {
-        "policy": cell.policy,
+        "policy": label(cell.policy),
         "training_seed": cell.training_seed,
         "training_steps": cell.steps,
         "pack": pack.name,
