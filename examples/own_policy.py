@@ -55,7 +55,9 @@ def main() -> None:
     register_policy("fixed", "holder", Fixed)
     register_policy("generous", "holder", generous)
     env = gym.make("copyright_gym/HolderAllocation-v0", pack=options.pack)
-    model = PPO("MlpPolicy", env, n_steps=200, gamma=1.0, seed=0).learn(options.steps)
+    model = PPO("MlpPolicy", env, n_steps=200, batch_size=50, gamma=1.0, seed=0).learn(
+        options.steps
+    )
     register_policy("ppo", "holder", lambda: from_sb3(model, "holder"))
     for name in ("fixed", "generous", "ppo"):
         episodes = play(MarketConfig(pack=options.pack), "uniform", name, seeds=range(100))
