@@ -166,7 +166,7 @@ def below(markups: Floats, sigma: float) -> Floats:
         return np.where(np.asarray(markups) >= 1, 1.0, 0.0)
     with np.errstate(divide="ignore"):
         z = np.log(markups) / sigma
-    return np.interp(np.clip(z, _GRID[0], _GRID[-1]), _GRID, _NORMAL)
+    return np.asarray(np.interp(np.clip(z, _GRID[0], _GRID[-1]), _GRID, _NORMAL))
 
 
 def quantile(chance: Floats, sigma: float) -> Floats:

@@ -100,4 +100,4 @@ class ModelAdaptiveHolder:
         outside = np.where(still_open & ~self._plan, ratio, 0.0).max(axis=1)
         edge = np.where(np.isfinite(inside), (inside + outside) / 2, outside)
         low, high = np.minimum(edge, self.margin * inside), np.maximum(edge, outside / self.margin)
-        return np.maximum(np.where(planned, low, high), 1e-9)
+        return np.asarray(np.maximum(np.where(planned, low, high), 1e-9))

@@ -83,4 +83,5 @@ def measures(config: MarketConfig, episodes: Episodes) -> dict[str, Floats]:
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 1e-12)
+    ratio: Floats = np.full(len(above), np.nan)
+    return np.divide(above, below, out=ratio, where=below > 1e-12)
