@@ -3,7 +3,7 @@
 - ROUND+HOLDER: a pair of policies, by registered names or policy files; NAME=ROUND+HOLDER gives
   it a name in the results;
 - a name of the joint level, for example oracle or gradient;
-- hierarchical, or a baseline with a learned half: trained first, once per training seed;
+- hierarchical, cma-es, or a baseline with a learned half: trained first, once per training seed;
 - upper-bound: no policy but the proof of what no policy can exceed.
 """
 
@@ -22,9 +22,11 @@ from copyright_gym.agents.baselines import (
     LEARNED,
     TRAINED_BASELINES,
 )
+from copyright_gym.agents.evolution import evolve, load_linear
 from copyright_gym.agents.oracle_search import OracleSearch
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.agents.training import describe, train
+from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
 from copyright_gym.market import Market
@@ -36,6 +38,7 @@ _FILE = ".safetensors"
 METHOD = "hierarchical"
 ORACLE = "oracle"
 BOUND = "upper-bound"
+EVOLVED = "cma-es"
 RIVALS = (
     "all+model-adaptive",
     "all+thompson",
@@ -69,7 +72,7 @@ def expand(names: Sequence[str]) -> list[str]:
     joint = policy_names("joint")
     for name in found:
         pair = name.rpartition("=")[2].split("+")
-        if name in (METHOD, BOUND, *TRAINED_BASELINES) or (len(pair) == 1 and name in joint):
+        if name == BOUND or is_trained(name) or name in joint:
             continue
         if len(pair) != 2 or not all(
             half.endswith(_FILE) or half in policy_names(level) for half, level in _at_levels(pair)
@@ -99,7 +102,7 @@ def policy_fingerprints(name: str) -> list[str]:
 
 def is_trained(name: str) -> bool:
     """Return whether a contestant must be trained first."""
-    return name == METHOD or name in TRAINED_BASELINES
+    return name in (METHOD, EVOLVED, *TRAINED_BASELINES)
 
 
 def train_files(
@@ -117,16 +120,20 @@ def train_files(
     Returns:
         The policy files of the learned levels.
     """
-    if not folder.is_dir():
+    draft = folder.with_name(f".{folder.name}.draft")
+    if not folder.is_dir() and name == EVOLVED:
+        policy = evolve(config, seed=seed, steps=steps)
+        write_atomically(draft / "holder.json", policy.text().encode())
+        draft.replace(folder)
+    elif not folder.is_dir():
         trainer = train(
             name, pack=config.pack, seed=seed, steps=steps, rho=config.rho, progress=False
         )
-        draft = folder.with_name(f".{folder.name}.draft")
-        for policy in trainer.policies(describe(trainer, name)):
-            if isinstance(policy, QPolicy):
-                policy.save(draft / f"{policy.level}{_FILE}")
+        for learned in trainer.policies(describe(trainer, name)):
+            if isinstance(learned, QPolicy):
+                learned.save(draft / f"{learned.level}{_FILE}")
         draft.replace(folder)
-    return {path.stem: path for path in folder.glob(f"*{_FILE}")}
+    return {path.stem: path for path in folder.iterdir()}
 
 
 def play_contestant(
@@ -145,6 +152,8 @@ def play_contestant(
     """
     if name in policy_names("joint"):
         return play_joint(replace(config, visible_expectations=name == ORACLE), name, seeds)
+    if name == EVOLVED:
+        return play(config, "all", load_linear(files["holder"]), seeds)
     halves = [LEARNED, LEARNED] if name == METHOD else name.rpartition("=")[2].split("+")
     learned = [files.get(level) if half == LEARNED else None for half, level in _at_levels(halves)]
     policies = [

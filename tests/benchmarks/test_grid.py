@@ -56,6 +56,24 @@ def test_run_resume_and_read(
     assert np.isfinite(rows.loc[rows["policy"] == "oracle", "gini"]).all()
 
 
+def test_evolved_policies_are_trained_first(synthetic_pack: str, tmp_path: Path) -> None:
+    work = make_cells(
+        ["cma-es"],
+        packs=[synthetic_pack],
+        rhos=[0.4],
+        seeds=[0],
+        steps=20_000,
+        evaluation_seed=0,
+        episodes=4,
+    )
+    run_grid(work, tmp_path)
+    rows = read_grid(tmp_path).to_pylist()
+    assert {(row["training_seed"], row["training_steps"]) for row in rows} == {(0, 20_000)}
+    assert [path.name for path in (tmp_path / "trained" / work[0].training_key).iterdir()] == [
+        "holder.json"
+    ]
+
+
 def test_keys_tell_cells_apart(synthetic_pack: str) -> None:
     one, other = cells(synthetic_pack, "uniform+learned")
     assert one.key != other.key
