@@ -3,7 +3,7 @@
 - ROUND+HOLDER: a pair of policies, by registered names or policy files; NAME=ROUND+HOLDER gives
   it a name in the results;
 - a name of the joint level, for example oracle or gradient;
-- hierarchical, cma-es, or a baseline with a learned half: trained first, once per training seed;
+- hierarchical, cma-es, ppo, sac, dqn, or a baseline with a learned half: trained first, once per training seed;
 - upper-bound: no policy but the proof of what no policy can exceed.
 """
 
@@ -23,6 +23,7 @@ from copyright_gym.agents.baselines import (
     TRAINED_BASELINES,
 )
 from copyright_gym.agents.evolution import evolve, load_linear
+from copyright_gym.agents.flat import FLAT, load_network, train_flat
 from copyright_gym.agents.oracle_search import OracleSearch
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.agents.training import describe, train
@@ -52,7 +53,13 @@ RIVALS = (
     "uniform+trak",
     "uniform+copyright",
 )
-GROUPS = {"baselines": BASELINES, "rivals": RIVALS, "limits": (ORACLE, BOUND)}
+TRAINED_RIVALS = (EVOLVED, *FLAT)
+GROUPS = {
+    "trained-rivals": TRAINED_RIVALS,
+    "baselines": BASELINES,
+    "rivals": RIVALS,
+    "limits": (ORACLE, BOUND),
+}
 """Words that stand for several contestants."""
 
 
@@ -102,7 +109,7 @@ def policy_fingerprints(name: str) -> list[str]:
 
 def is_trained(name: str) -> bool:
     """Return whether a contestant must be trained first."""
-    return name in (METHOD, EVOLVED, *TRAINED_BASELINES)
+    return name in (METHOD, EVOLVED, *FLAT, *TRAINED_BASELINES)
 
 
 def train_files(
@@ -124,6 +131,10 @@ def train_files(
     if not folder.is_dir() and name == EVOLVED:
         policy = evolve(config, seed=seed, steps=steps)
         write_atomically(draft / "holder.json", policy.text().encode())
+        draft.replace(folder)
+    elif not folder.is_dir() and name in FLAT:
+        data = train_flat(name, config, seed=seed, steps=steps).data()
+        write_atomically(draft / "network.npz", data)
         draft.replace(folder)
     elif not folder.is_dir():
         trainer = train(
@@ -154,6 +165,11 @@ def play_contestant(
         return play_joint(replace(config, visible_expectations=name == ORACLE), name, seeds)
     if name == EVOLVED:
         return play(config, "all", load_linear(files["holder"]), seeds)
+    if name in FLAT:
+        network = load_network(files["network"])
+        if network.level == "joint":
+            return play_joint(config, network, seeds)
+        return play(config, "all", network, seeds)
     halves = [LEARNED, LEARNED] if name == METHOD else name.rpartition("=")[2].split("+")
     learned = [files.get(level) if half == LEARNED else None for half, level in _at_levels(halves)]
     policies = [

@@ -56,9 +56,14 @@ def test_run_resume_and_read(
     assert np.isfinite(rows.loc[rows["policy"] == "oracle", "gini"]).all()
 
 
-def test_evolved_policies_are_trained_first(synthetic_pack: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "file"), [("cma-es", "holder.json"), ("ppo", "network.npz"), ("dqn", "network.npz")]
+)
+def test_rivals_are_trained_first(
+    name: str, file: str, synthetic_pack: str, tmp_path: Path
+) -> None:
     work = make_cells(
-        ["cma-es"],
+        [name],
         packs=[synthetic_pack],
         rhos=[0.4],
         seeds=[0],
@@ -69,9 +74,7 @@ def test_evolved_policies_are_trained_first(synthetic_pack: str, tmp_path: Path)
     run_grid(work, tmp_path)
     rows = read_grid(tmp_path).to_pylist()
     assert {(row["training_seed"], row["training_steps"]) for row in rows} == {(0, 20_000)}
-    assert [path.name for path in (tmp_path / "trained" / work[0].training_key).iterdir()] == [
-        "holder.json"
-    ]
+    assert [path.name for path in (tmp_path / "trained" / work[0].training_key).iterdir()] == [file]
 
 
 def test_keys_tell_cells_apart(synthetic_pack: str) -> None:
