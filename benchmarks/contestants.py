@@ -3,7 +3,8 @@
 - ROUND+HOLDER: a pair of policies, by registered names or policy files; NAME=ROUND+HOLDER gives
   it a name in the results;
 - a name of the joint level, for example oracle or gradient;
-- hierarchical, cma-es, ppo, sac, dqn, or a baseline with a learned half: trained first, once per training seed;
+- hierarchical, cma-es, ppo, sac, dqn, or a baseline with a learned half: trained first, once per
+  training seed;
 - upper-bound: no policy but the proof of what no policy can exceed.
 """
 

@@ -108,7 +108,7 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="+",
         default=["baselines", "rivals", "limits"],
         metavar="NAME",
-        help="ROUND+HOLDER, hierarchical, a joint policy, or a group: baselines, rivals, limits",
+        help="ROUND+HOLDER, hierarchical, a joint policy, or a group: baselines, rivals, trained-rivals, limits",
     )
     run.add_argument("--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)")
     run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
@@ -124,6 +124,12 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_steps(run)
     run.add_argument("--workers", type=_integer(1), default=1, metavar="N", help="processes (1)")
     run.add_argument("--out", type=Path, required=True, help="folder for the cells")
+    run.add_argument(
+        "--quick",
+        action="store_true",
+        help="run only what needs no training, on portrait at rho 0.4, and compare it with the "
+        "committed results; only --workers and --out count",
+    )
     run.set_defaults(run=_bench_run)
     report = actions.add_parser("report", help="write tables and charts from a folder of cells")
     report.add_argument("folder", type=Path, help="what bench run wrote")
@@ -233,6 +239,10 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _bench_run(options: argparse.Namespace) -> None:
+    if options.quick:
+        quick = load_attribute("copyright_gym.benchmarks.reproduction:run_quick")
+        print(quick(options.out, options.workers))
+        return
     cells = load_attribute("copyright_gym.benchmarks.grid:make_cells")(
         options.policies,
         packs=options.packs,
