@@ -126,10 +126,10 @@ def train_flat(algorithm: str, config: MarketConfig, *, seed: int, steps: int) -
         net = [*ppo.policy.mlp_extractor.policy_net, ppo.policy.action_net]
     elif algorithm == "sac":
         sac = SAC("MlpPolicy", vec, gamma=1.0, seed=seed, device="cpu").learn(decisions)
-        net = [*sac.actor.latent_pi, cast(nn.Module, sac.actor.mu)]
+        net = [*sac.actor.latent_pi, sac.actor.mu]
     else:
         dqn = DQN("MlpPolicy", vec, gamma=1.0, seed=seed, device="cpu").learn(decisions)
-        net = list(cast(nn.Sequential, dqn.q_net.q_net))
+        net = list(dqn.q_net.q_net)
     arrays: Arrays = {"algorithm": np.array(algorithm)}
     for number, layer in enumerate(layer for layer in net if isinstance(layer, nn.Linear)):
         arrays[f"{number}.weight"] = layer.weight.detach().numpy().copy()

@@ -38,7 +38,7 @@ def proportional_share(value: Floats, cost: Floats, money: Floats) -> Floats:
     v, c = (np.take_along_axis(array, order, axis=1) for array in (value, cost))
     total = v.cumsum(axis=1)
     share = np.divide(money[:, None] * v, total, out=np.zeros_like(v), where=total > 0)
-    wins = np.asarray(np.logical_and.accumulate((c <= share) & (v > 0), axis=1))
+    wins: Bools = np.minimum.accumulate((c <= share) & (v > 0), axis=1)
     winners = wins.sum(axis=1)
     rows = np.arange(len(v))
     worth = np.where(wins, v, 0).sum(axis=1)

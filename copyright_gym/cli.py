@@ -108,7 +108,8 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="+",
         default=["baselines", "rivals", "limits"],
         metavar="NAME",
-        help="ROUND+HOLDER, hierarchical, a joint policy, or a group: baselines, rivals, trained-rivals, limits",
+        help="ROUND+HOLDER, hierarchical, a joint policy, or a group: baselines, rivals, "
+        "trained-rivals, limits",
     )
     run.add_argument("--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)")
     run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
