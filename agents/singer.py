@@ -77,9 +77,9 @@ class SingerHolder:
         books = self._ledger
         books.read(observation)
         base = books.tables.base[books.t]
-        first = ~books.passed[books.rows, books.t].any(axis=1)
+        first = np.logical_not(books.passed[books.rows, books.t].any(axis=1))
         fresh = proportional_share(self.values[books.t], base, books.round_left)
-        self._payments = np.where(first[:, None], fresh, self._payments)
+        self._payments = np.where(np.asarray(first)[:, None], fresh, self._payments)
         markup = (self._payments / base)[books.rows, books.holder]
         wanted = np.searchsorted(MARKUPS, markup * (1 + _SLACK), side="right") - 1
         return books.write(highest_legal(mask, wanted))
