@@ -130,7 +130,7 @@ class HierarchicalDQN:
     def _actor(self, level: Level, policy: str | Policy | None) -> Explorer | Fixed:
         settings = self.settings
         if policy is not None:
-            fixed = as_policy(policy, level)
+            fixed = as_policy(policy, level, self.config)
             fixed.reset(settings.markets, self._rng)
             return Fixed(fixed)
         card = self._card(level)

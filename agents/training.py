@@ -57,14 +57,18 @@ def train_to_files(
     return written
 
 
-def train(name: str, *, pack: str, seed: int, steps: int) -> HierarchicalDQN:
-    """Train one pair of policies with a progress bar.
+def train(
+    name: str, *, pack: str, seed: int, steps: int, rho: float = 0.4, progress: bool = True
+) -> HierarchicalDQN:
+    """Train one pair of policies.
 
     Args:
         name: "hierarchical", or a baseline with a learned half.
         pack: the pack, a name or a folder.
         seed: seed of the training.
         steps: interaction budget in holder decisions.
+        rho: the budget of the markets.
+        progress: show a progress bar.
 
     Returns:
         The trainer, ready for `policies`.
@@ -76,9 +80,12 @@ def train(name: str, *, pack: str, seed: int, steps: int) -> HierarchicalDQN:
     halves = [LEARNED, LEARNED] if name == "hierarchical" else name.split("+")
     round_policy, holder_policy = (None if half == LEARNED else half for half in halves)
     trainer = HierarchicalDQN(
-        MarketConfig(pack=pack), seed=seed, round_policy=round_policy, holder_policy=holder_policy
+        MarketConfig(pack=pack, rho=rho),
+        seed=seed,
+        round_policy=round_policy,
+        holder_policy=holder_policy,
     )
-    return trainer.learn(steps, progress=f"training {name}")
+    return trainer.learn(steps, progress=f"training {name}" if progress else None)
 
 
 def describe(trainer: HierarchicalDQN, what: str) -> dict[str, Any]:

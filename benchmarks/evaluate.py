@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from copyright_gym import __version__
-from copyright_gym.agents.baselines import PolicyPair, make_pair
+from copyright_gym.agents.baselines import PolicyPair
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.config import MarketConfig
@@ -155,36 +154,3 @@ def read_rows(path: str | Path) -> pa.Table:
         return pq.read_table(source, schema=SCHEMA)
     except (pa.ArrowException, ValueError) as error:
         raise OptionError(f"{source} does not hold rows of an evaluation: {error}") from error
-
-
-def evaluate_to_file(
-    policies: Sequence[str],
-    *,
-    pack: str,
-    rhos: Sequence[float],
-    seed: int,
-    episodes: int,
-    out: Path,
-) -> None:
-    """Evaluate pairs by name and write the rows.
-
-    Args:
-        policies: names as in `make_pair`.
-        pack: the pack, a name or a folder.
-        rhos: budgets.
-        seed: seed of the evaluation.
-        episodes: number of markets for each pair and budget.
-        out: the Parquet file.
-
-    Raises:
-        PolicyError: a policy is unknown.
-        PackError: the pack is unknown or damaged.
-        OptionError: an option is out of range.
-    """
-    torch.set_num_threads(1)
-    seeds = evaluation_seeds(seed, episodes)
-    pairs = [make_pair(name, pack) for name in policies]
-    configs = [MarketConfig(pack=pack, rho=rho) for rho in rhos]
-    rows = evaluate(pairs, configs, seeds)
-    write_rows(rows, out)
-    print(f"wrote {len(rows)} rows to {out}")

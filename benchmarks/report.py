@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.evaluate import read_rows
 from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.benchmarks.statistics import (
     Interval,
@@ -173,27 +172,3 @@ def ranking_chart(standings: Sequence[Standing], title: str, path: str | Path) -
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     write_atomically(path, buffer.getvalue())
-
-
-def report_on_file(
-    rows: Path, *, reference: str | None, markdown: bool = False, chart: Path | None = None
-) -> str:
-    """Rank the policies in a Parquet file.
-
-    Args:
-        rows: a file written by `evaluate`.
-        reference: the policy that the others are compared with; None takes the first one.
-        markdown: write the table in Markdown.
-        chart: a PNG file to draw.
-
-    Returns:
-        The ranking as a table.
-
-    Raises:
-        OptionError: the file or the reference is missing.
-    """
-    columns = read_rows(rows).to_pydict()
-    standings = rank(columns, reference or columns["policy"][0])
-    if chart is not None:
-        ranking_chart(standings, f"{len(set(columns['seed']))} markets per policy", chart)
-    return ranking_table(standings, markdown=markdown)

@@ -102,23 +102,41 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("bench", help="evaluate policies and report on results")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    run = actions.add_parser("run", help="evaluate policies on the same markets")
-    _add_policies(run)
-    _add_pack(run)
-    _add_seed(run)
-    _add_rho(run)
+    run = actions.add_parser("run", help="play policies on the same markets, cell by cell")
     run.add_argument(
-        "--episodes", type=_integer(1), default=500, metavar="N", help="markets (%(default)s)"
+        "--policies",
+        nargs="+",
+        default=["baselines", "rivals", "limits"],
+        metavar="NAME",
+        help="ROUND+HOLDER, hierarchical, a joint policy, or a group: baselines, rivals, "
+        "trained-rivals, limits",
     )
-    run.add_argument("--out", type=Path, required=True, help="the Parquet file to write")
+    run.add_argument("--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)")
+    run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
+    run.add_argument(
+        "--seeds", type=_integer(0), nargs="+", default=[0], metavar="N", help="of trainings (0)"
+    )
+    run.add_argument(
+        "--evaluation-seed", type=_integer(0), default=0, metavar="N", help="of the markets (0)"
+    )
+    run.add_argument(
+        "--episodes", type=_integer(1), default=1000, metavar="N", help="markets (%(default)s)"
+    )
+    _add_steps(run)
+    run.add_argument("--workers", type=_integer(1), default=1, metavar="N", help="processes (1)")
+    run.add_argument("--out", type=Path, required=True, help="folder for the cells")
+    run.add_argument(
+        "--quick",
+        action="store_true",
+        help="run only what needs no training, on portrait at rho 0.4, and compare it with the "
+        "committed results; only --workers and --out count",
+    )
     run.set_defaults(run=_bench_run)
-    report = actions.add_parser("report", help="rank the policies in a Parquet file")
-    report.add_argument("rows", type=Path, help="a file written by bench run or demo")
+    report = actions.add_parser("report", help="write tables and charts from a folder of cells")
+    report.add_argument("folder", type=Path, help="what bench run wrote")
     report.add_argument(
-        "--reference", metavar="NAME", help="compare with this policy (the first one)"
+        "--reference", metavar="NAME", help="compare with this policy (the best without oracle)"
     )
-    report.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    report.add_argument("--chart", type=Path, metavar="PNG", help="also draw a chart")
     report.set_defaults(run=_bench_report)
 
 
@@ -222,23 +240,26 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _bench_run(options: argparse.Namespace) -> None:
-    load_attribute("copyright_gym.benchmarks.evaluate:evaluate_to_file")(
+    if options.quick:
+        quick = load_attribute("copyright_gym.benchmarks.reproduction:run_quick")
+        print(quick(options.out, options.workers))
+        return
+    cells = load_attribute("copyright_gym.benchmarks.grid:make_cells")(
         options.policies,
-        pack=options.pack,
+        packs=options.packs,
         rhos=options.rho,
-        seed=options.seed,
+        seeds=options.seeds,
+        steps=options.steps,
+        evaluation_seed=options.evaluation_seed,
         episodes=options.episodes,
-        out=options.out,
     )
+    load_attribute("copyright_gym.benchmarks.grid:run_grid")(cells, options.out, options.workers)
 
 
 def _bench_report(options: argparse.Namespace) -> None:
     print(
-        load_attribute("copyright_gym.benchmarks.report:report_on_file")(
-            options.rows,
-            reference=options.reference,
-            markdown=options.markdown,
-            chart=options.chart,
+        load_attribute("copyright_gym.benchmarks.grid_report:write_report")(
+            options.folder, reference=options.reference
         )
     )
 

@@ -74,6 +74,14 @@ class GreedyRound(_Heuristic):
         return np.where(last, len(SHARES) - 1, self.action).astype(np.int64)
 
 
+class AllRound(_Heuristic):
+    """Set everything aside in each round, for holder policies that pace themselves."""
+
+    def act(self, observation: Observation, mask: Mask) -> Actions:
+        """Choose everything."""
+        return np.full(len(mask), len(SHARES) - 1)
+
+
 class RandomRound(_RandomChoice):
     """Set a random share aside."""
 
@@ -91,7 +99,7 @@ class UniformHolder(_Heuristic):
         share = observation[:, _MONEY] * observation[:, _SHARE]
         markup = share / np.maximum(observation[:, _COST], 1e-12)
         wanted = np.searchsorted(MARKUPS, markup * (1 + _SLACK), side="right") - 1
-        return _highest_legal(mask, wanted)
+        return highest_legal(mask, wanted)
 
 
 class GreedyHolder(_Heuristic):
@@ -109,7 +117,7 @@ class GreedyHolder(_Heuristic):
 
     def act(self, observation: Observation, mask: Mask) -> Actions:
         """Choose the fixed markup, or what is left of the money."""
-        return _highest_legal(mask, np.full(len(mask), self.wanted))
+        return highest_legal(mask, np.full(len(mask), self.wanted))
 
 
 class RandomHolder(_RandomChoice):
@@ -128,7 +136,15 @@ class RandomJoint(_Seeded):
         return self._rng.uniform(-1.0, 1.0, mask.shape).astype(np.float32)
 
 
-def _highest_legal(mask: Mask, wanted: Actions) -> Actions:
-    """Return the highest legal action that is at most the wanted one, int64 (n,)."""
+def highest_legal(mask: Mask, wanted: Actions) -> Actions:
+    """Return the highest legal action that is at most the wanted one.
+
+    Args:
+        mask: bool (n, k).
+        wanted: int64 (n,).
+
+    Returns:
+        int64 (n,).
+    """
     actions = np.arange(mask.shape[1])
     return np.asarray(np.where(mask & (actions <= wanted[:, None]), actions, 0).max(axis=1))

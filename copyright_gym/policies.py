@@ -6,14 +6,18 @@ of an entry point is "level.name", for example "holder.auction = my_package:Auct
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.errors import PolicyError, listed, load_attribute
+
+if TYPE_CHECKING:
+    from copyright_gym.config import MarketConfig
 
 Level = Literal["round", "holder", "joint"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -67,6 +71,7 @@ _registry: dict[tuple[str, str], PolicyFactory | str] = {
     ("round", "uniform"): "copyright_gym.heuristics:UniformRound",
     ("round", "greedy"): "copyright_gym.heuristics:GreedyRound",
     ("round", "random"): "copyright_gym.heuristics:RandomRound",
+    ("round", "all"): "copyright_gym.heuristics:AllRound",
     ("holder", "uniform"): "copyright_gym.heuristics:UniformHolder",
     ("holder", "greedy"): "copyright_gym.heuristics:GreedyHolder",
     ("holder", "random"): "copyright_gym.heuristics:RandomHolder",
@@ -76,6 +81,19 @@ _registry: dict[tuple[str, str], PolicyFactory | str] = {
     ("holder", "greedy+learned"): "copyright_gym.agents.baselines:greedy_learned",
     ("round", "learned+uniform"): "copyright_gym.agents.baselines:learned_uniform",
     ("round", "learned+greedy"): "copyright_gym.agents.baselines:learned_greedy",
+    # Rivals; all but "adaptive" know the pack's public scores, and some its surrogate.
+    ("holder", "adaptive"): "copyright_gym.agents.adaptive:AdaptiveHolder",
+    ("holder", "copyright"): "copyright_gym.agents.proportional:CopyrightHolder",
+    ("holder", "dual-pacing"): "copyright_gym.agents.dual_pacing:DualPacingHolder",
+    ("holder", "knapsack"): "copyright_gym.agents.knapsack:KnapsackHolder",
+    ("holder", "leave-one-out"): "copyright_gym.agents.proportional:LeaveOneOutHolder",
+    ("holder", "model-adaptive"): "copyright_gym.agents.model_adaptive:ModelAdaptiveHolder",
+    ("holder", "shapley"): "copyright_gym.agents.proportional:ShapleyHolder",
+    ("holder", "singer"): "copyright_gym.agents.singer:SingerHolder",
+    ("holder", "thompson"): "copyright_gym.agents.thompson:ThompsonHolder",
+    ("holder", "trak"): "copyright_gym.agents.proportional:TrakHolder",
+    ("joint", "gradient"): "copyright_gym.agents.gradient:GradientJoint",
+    ("joint", "oracle"): "copyright_gym.agents.oracle:OracleJoint",
 }
 
 
@@ -110,19 +128,23 @@ def policy_names(level: Level) -> list[str]:
     return sorted(names | set(_foreign(level)))
 
 
-def make_policy(name: str, level: Level, **kwargs: Any) -> Policy:
+def make_policy(
+    name: str, level: Level, *, config: MarketConfig | None = None, **kwargs: Any
+) -> Policy:
     """Make a policy by name.
 
     Args:
         name: the policy's name.
         level: where it decides.
+        config: options of the markets to play in, for policies that know the pack: those
+            whose factory has an argument of this name.
         **kwargs: options of the policy.
 
     Returns:
         The policy; call its `reset` before `act`.
 
     Raises:
-        PolicyError: the level or the name is unknown.
+        PolicyError: the level or the name is unknown, or the policy needs a `config`.
         MissingExtraError: the policy needs a library that is not installed.
     """
     factory = _registry.get((_known_level(level), name)) or _foreign(level).get(name)
@@ -131,16 +153,24 @@ def make_policy(name: str, level: Level, **kwargs: Any) -> Policy:
         raise PolicyError(f"unknown {level} policy {name!r}; known: {known}")
     if isinstance(factory, str):
         factory = load_attribute(factory)
+    if "config" in inspect.signature(factory).parameters:
+        if config is None:
+            raise PolicyError(
+                f"the {level} policy {name!r} must know the market: give its MarketConfig "
+                "as the argument config"
+            )
+        kwargs["config"] = config
     policy: Policy = factory(**kwargs)
     return policy
 
 
-def as_policy(policy: str | Policy, level: Level) -> Policy:
+def as_policy(policy: str | Policy, level: Level, config: MarketConfig | None = None) -> Policy:
     """Return a policy given by name or as an object.
 
     Args:
         policy: name in the registry, or a policy.
         level: where it shall decide.
+        config: options of the markets to play in, for policies that know the pack.
 
     Returns:
         The policy.
@@ -149,7 +179,7 @@ def as_policy(policy: str | Policy, level: Level) -> Policy:
         PolicyError: the name is unknown, or the object is no policy of this level.
     """
     if isinstance(policy, str):
-        return make_policy(policy, level)
+        return make_policy(policy, level, config=config)
     is_policy = isinstance(policy, Policy) and not isinstance(policy, type)
     if not is_policy or policy.level != level:
         raise PolicyError(f"expected a {level} policy or its name, not {policy!r}")

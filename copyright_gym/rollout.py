@@ -73,7 +73,10 @@ def play(
     Raises:
         PolicyError: a policy is unknown or of the wrong level.
     """
-    policies = as_policy(round_policy, "round"), as_policy(holder_policy, "holder")
+    policies = (
+        as_policy(round_policy, "round", config),
+        as_policy(holder_policy, "holder", config),
+    )
     market = Market(config, len(seeds), quality_model)
     for policy, child in zip(policies, np.random.SeedSequence(seeds).spawn(2), strict=True):
         policy.reset(market.n, np.random.default_rng(child))
@@ -107,7 +110,7 @@ def play_joint(
     Raises:
         PolicyError: the policy is unknown or of the wrong level.
     """
-    policy = as_policy(policy, "joint")
+    policy = as_policy(policy, "joint", config)
     market = Market(config, len(seeds), quality_model)
     policy.reset(market.n, np.random.default_rng(np.random.SeedSequence(seeds)))
     everything = np.ones((market.n, 1 + market.tables.holders), np.bool_)

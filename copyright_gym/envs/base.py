@@ -147,7 +147,7 @@ class DiscreteMarketEnv(MarketEnv[np.int64]):
         """
         super().__init__(config, features, reveal, render_mode)
         self.action_space = Discrete(len(MARKUPS))
-        self.policy = as_policy(policy, self.other_level)
+        self.policy = as_policy(policy, self.other_level, self.market.config)
         self._policy_generator: np.random.Generator | None = None
 
     def set_policy(self, policy: str | Policy) -> None:
@@ -159,7 +159,7 @@ class DiscreteMarketEnv(MarketEnv[np.int64]):
         Raises:
             PolicyError: the policy is unknown or of the wrong level.
         """
-        self.policy = as_policy(policy, self.other_level)
+        self.policy = as_policy(policy, self.other_level, self.market.config)
         self._reset_policy()
 
     def action_masks(self) -> NDArray[np.bool_]:

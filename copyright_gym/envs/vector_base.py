@@ -252,7 +252,7 @@ class DiscreteVectorMarketEnv(VectorMarketEnv):
         """
         space = Discrete(len(MARKUPS))
         super().__init__(num_envs, config, features, space, autoreset_mode, reveal)
-        self._team = Team(as_policy(policy, self.other_level), num_envs)
+        self._team = Team(as_policy(policy, self.other_level, self.market.config), num_envs)
         self._policy_generators: dict[int, np.random.Generator] = {}
 
     def set_policy(self, policy: str | Policy) -> None:
@@ -264,7 +264,7 @@ class DiscreteVectorMarketEnv(VectorMarketEnv):
         Raises:
             PolicyError: the policy is unknown or of the wrong level.
         """
-        self._team = Team(as_policy(policy, self.other_level), self.num_envs)
+        self._team = Team(as_policy(policy, self.other_level, self.market.config), self.num_envs)
         self._team.restart(range(self.num_envs), self._policy_generator)
 
     def action_masks(self) -> Bools:

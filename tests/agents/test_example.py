@@ -4,6 +4,8 @@ import runpy
 import sys
 from pathlib import Path
 
+from copyright_gym import policies
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -14,3 +16,17 @@ def test_train_sb3(synthetic_pack, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert all(float(line.split()[-1]) > 0 for line in lines)
+
+
+def test_own_policies(synthetic_pack, monkeypatch, capsys):
+    monkeypatch.setattr(policies, "_registry", dict(policies._registry))
+    arguments = ["own_policy.py", "--pack", synthetic_pack, "--steps", "200"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    runpy.run_path(str(EXAMPLES / "own_policy.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "uniform+fixed",
+        "uniform+generous",
+        "uniform+ppo",
+    ]
+    assert all(-1 < float(line.split()[-1]) < 1 for line in lines)

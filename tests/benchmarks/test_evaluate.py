@@ -9,9 +9,9 @@ from copyright_gym.agents.baselines import make_pair
 from copyright_gym.benchmarks.evaluate import (
     SCHEMA,
     evaluate,
-    evaluate_to_file,
     evaluation_seeds,
     read_rows,
+    write_rows,
 )
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
@@ -20,14 +20,9 @@ from copyright_gym.rollout import play
 
 def test_equal_arguments_give_equal_bytes(synthetic_pack: str, tmp_path: Path) -> None:
     def run(name: str, seed: int) -> bytes:
-        evaluate_to_file(
-            ["uniform+greedy", "random+random"],
-            pack=synthetic_pack,
-            rhos=[0.2, 0.4],
-            seed=seed,
-            episodes=7,
-            out=tmp_path / name,
-        )
+        pairs = [make_pair(pair, synthetic_pack) for pair in ("uniform+greedy", "random+random")]
+        configs = [MarketConfig(pack=synthetic_pack, rho=rho) for rho in (0.2, 0.4)]
+        write_rows(evaluate(pairs, configs, evaluation_seeds(seed, 7)), tmp_path / name)
         return (tmp_path / name).read_bytes()
 
     assert run("a.parquet", 0) == run("b.parquet", 0) != run("c.parquet", 1)

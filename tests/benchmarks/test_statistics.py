@@ -11,6 +11,8 @@ from copyright_gym.benchmarks.statistics import (
     interquartile_mean,
     mean,
     paired_difference,
+    performance_profile,
+    probability_of_improvement,
 )
 
 
@@ -71,3 +73,9 @@ def test_bad_input() -> None:
         bootstrap([1.0], seed=0, confidence=1.0)
     with pytest.raises(ValueError, match="equal shapes"):
         paired_difference([1.0], [1.0, 2.0], seed=0)
+
+
+def test_probability_of_improvement_and_profile_by_hand() -> None:
+    chance = probability_of_improvement([1.0, 2.0, 3.0, 4.0], [0.0, 2.0, 4.0, 1.0], seed=0)
+    assert chance.estimate == pytest.approx((1 + 0.5 + 0 + 1) / 4)
+    assert performance_profile([[0.1, 0.5], [0.5, 0.9]], [0.0, 0.5, 0.9]).tolist() == [1, 0.25, 0]

@@ -1,0 +1,84 @@
+"""The oracle: knows all expectations, and buys the best it can find at the lowest markups.
+
+It needs markets with `visible_expectations`. See `oracle_search` for how it searches and when its
+purchases are proven to be the best.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copyright_gym.agents.ledger import Bools, Floats, Observation
+from copyright_gym.agents.oracle_search import OracleSearch
+from copyright_gym.config import MarketConfig
+from copyright_gym.errors import OptionError
+from copyright_gym.features import MARKUPS, SHARES, VISIBLE_FEATURE, joint_features
+from copyright_gym.policies import Level
+
+# Observations are float32; the true factor may lie this much higher.
+_SLACK = 1e-6
+
+
+class OracleJoint:
+    """Plans the whole episode at its start, from the expectations.
+
+    Args:
+        config: options of the markets.
+
+    Raises:
+        OptionError: the expectations are hidden.
+    """
+
+    level: Level = "joint"
+    order: str | None = None
+    knows_expectations = True
+
+    def __init__(self, config: MarketConfig) -> None:
+        if not config.visible_expectations:
+            raise OptionError("the oracle needs markets with visible_expectations=True")
+        self._search = OracleSearch(config)
+        names = joint_features(self._search.holders, visible=True)
+        holders = range(self._search.holders)
+        self._factors = [names.index(f"{VISIBLE_FEATURE}:{i}") for i in holders]
+        self._leftover, self._round = names.index("leftover"), names.index("round")
+
+    def reset(self, n: int, rng: np.random.Generator) -> None:
+        """Forget the plans."""
+        self._plan: Bools | None = None
+
+    def act(self, observation: Observation, mask: Bools) -> NDArray[np.float32]:
+        """Offer the lowest accepted markups for the planned lots of the round."""
+        search, tables = self._search, self._search.values.tables
+        factor = 4 * observation[:, self._factors].astype(np.float64)
+        markup = np.searchsorted(MARKUPS, factor * (1 + _SLACK))
+        price = lowest_prices(factor * (1 + _SLACK), tables.base)
+        money = observation[:, self._leftover].astype(np.float64) * tables.budget
+        if self._plan is None:
+            flat = price.reshape(len(price), -1)
+            self._plan = search.best_purchases(flat, money * (1 - _SLACK))
+        t = np.minimum(np.rint(observation[:, self._round] * search.rounds), search.rounds - 1)
+        rows, now = np.arange(len(mask)), t.astype(np.int64)
+        wanted = self._plan.reshape(-1, search.rounds, search.holders)[rows, now]
+        needed = np.where(wanted, price[rows, now], 0.0).sum(axis=1)
+        share = np.searchsorted(SHARES, needed / np.maximum(money, 1e-12) * (1 + _SLACK))
+        share = np.minimum(share, len(SHARES) - 1)
+        offers = np.where(wanted, markup, 0)
+        unit = np.concatenate(
+            [share[:, None] / (len(SHARES) - 1), (offers + 0.5) / len(MARKUPS)], axis=1
+        )
+        return (2 * unit - 1).astype(np.float32)
+
+
+def lowest_prices(factor: Floats, base: Floats) -> Floats:
+    """Return the lowest price on the grid that each holder accepts for each lot.
+
+    Args:
+        factor: float64 (n, H), hidden factors.
+        base: float64 (T, H), base expectations.
+
+    Returns:
+        float64 (n, T, H); infinite where even the highest markup is refused.
+    """
+    grid = np.append(MARKUPS[1:], np.inf)
+    return grid[np.searchsorted(MARKUPS[1:], factor)][:, None] * base

@@ -1,0 +1,206 @@
+"""Contestants of a benchmark: what a name on the command line stands for.
+
+- ROUND+HOLDER: a pair of policies, by registered names or policy files; NAME=ROUND+HOLDER gives
+  it a name in the results;
+- a name of the joint level, for example oracle or gradient;
+- hierarchical, cma-es, ppo, sac, dqn, or a baseline with a learned half: trained first, once per
+  training seed;
+- upper-bound: no policy but the proof of what no policy can exceed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copyright_gym.agents.baselines import (
+    BASELINES,
+    LEARNED,
+    TRAINED_BASELINES,
+)
+from copyright_gym.agents.evolution import evolve, load_linear
+from copyright_gym.agents.flat import FLAT, load_network, train_flat
+from copyright_gym.agents.oracle_search import OracleSearch
+from copyright_gym.agents.q_policy import QPolicy, load_q_policy
+from copyright_gym.agents.training import describe, train
+from copyright_gym.benchmarks.files import write_atomically
+from copyright_gym.config import MarketConfig
+from copyright_gym.errors import PolicyError, listed
+from copyright_gym.market import Market
+from copyright_gym.policies import Level, as_policy, policy_names
+from copyright_gym.rollout import Episodes, play, play_joint
+
+_FILE = ".safetensors"
+
+METHOD = "hierarchical"
+ORACLE = "oracle"
+BOUND = "upper-bound"
+EVOLVED = "cma-es"
+RIVALS = (
+    "all+model-adaptive",
+    "all+thompson",
+    "all+dual-pacing",
+    "all+knapsack",
+    "gradient",
+    "uniform+adaptive",
+    "uniform+singer",
+    "uniform+shapley",
+    "uniform+leave-one-out",
+    "uniform+trak",
+    "uniform+copyright",
+)
+TRAINED_RIVALS = (EVOLVED, *FLAT)
+GROUPS = {
+    "trained-rivals": TRAINED_RIVALS,
+    "baselines": BASELINES,
+    "rivals": RIVALS,
+    "limits": (ORACLE, BOUND),
+}
+"""Words that stand for several contestants."""
+
+
+def expand(names: Sequence[str]) -> list[str]:
+    """Replace the words of groups by their members, and check all names.
+
+    Args:
+        names: contestants and groups.
+
+    Returns:
+        Contestants, each once.
+
+    Raises:
+        PolicyError: a name is unknown.
+    """
+    found = [name for word in names for name in GROUPS.get(word, (word,))]
+    joint = policy_names("joint")
+    for name in found:
+        pair = name.rpartition("=")[2].split("+")
+        if name == BOUND or is_trained(name) or name in joint:
+            continue
+        if len(pair) != 2 or not all(
+            half.endswith(_FILE) or half in policy_names(level) for half, level in _at_levels(pair)
+        ):
+            raise PolicyError(
+                f"unknown contestant {name!r}; write ROUND+HOLDER, {METHOD}, {BOUND}, a group "
+                f"({listed(GROUPS)}) or a joint policy ({listed(joint)}); round policies: "
+                f"{listed(policy_names('round'))}; holder policies: "
+                f"{listed(policy_names('holder'))}"
+            )
+    return list(dict.fromkeys(found))
+
+
+def label(name: str) -> str:
+    """Return a contestant's name in the results."""
+    return name.rpartition("=")[0] or name
+
+
+def policy_fingerprints(name: str) -> list[str]:
+    """Return the SHA-256 of the policy files that a contestant names."""
+    halves = name.rpartition("=")[2].split("+")
+    paths = [Path(half) for half in halves if half.endswith(_FILE)]
+    if any(not path.is_file() for path in paths):
+        raise PolicyError(f"a policy file of {name!r} is missing")
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+def is_trained(name: str) -> bool:
+    """Return whether a contestant must be trained first."""
+    return name in (METHOD, EVOLVED, *FLAT, *TRAINED_BASELINES)
+
+
+def train_files(
+    name: str, config: MarketConfig, seed: int, steps: int, folder: Path
+) -> dict[str, Path]:
+    """Train a contestant unless its files are there, and return them by level.
+
+    Args:
+        name: a contestant for which `is_trained` holds.
+        config: options of the markets.
+        seed: seed of the training.
+        steps: interaction budget in holder decisions.
+        folder: where the files are kept; made in one step, so that it is complete or absent.
+
+    Returns:
+        The policy files of the learned levels.
+    """
+    draft = folder.with_name(f".{folder.name}.draft")
+    if not folder.is_dir() and name == EVOLVED:
+        policy = evolve(config, seed=seed, steps=steps)
+        write_atomically(draft / "holder.json", policy.text().encode())
+        draft.replace(folder)
+    elif not folder.is_dir() and name in FLAT:
+        data = train_flat(name, config, seed=seed, steps=steps).data()
+        write_atomically(draft / "network.npz", data)
+        draft.replace(folder)
+    elif not folder.is_dir():
+        trainer = train(
+            name, pack=config.pack, seed=seed, steps=steps, rho=config.rho, progress=False
+        )
+        for learned in trainer.policies(describe(trainer, name)):
+            if isinstance(learned, QPolicy):
+                learned.save(draft / f"{learned.level}{_FILE}")
+        draft.replace(folder)
+    return {path.stem: path for path in folder.iterdir()}
+
+
+def play_contestant(
+    name: str, config: MarketConfig, seeds: Sequence[int], files: dict[str, Path]
+) -> Episodes:
+    """Play a contestant.
+
+    Args:
+        name: the contestant; not the upper bound.
+        config: options of the markets.
+        seeds: one per market.
+        files: what `train_files` returned; empty if it needs no training.
+
+    Returns:
+        The episodes.
+    """
+    if name in policy_names("joint"):
+        return play_joint(replace(config, visible_expectations=name == ORACLE), name, seeds)
+    if name == EVOLVED:
+        return play(config, "all", load_linear(files["holder"]), seeds)
+    if name in FLAT:
+        network = load_network(files["network"])
+        if network.level == "joint":
+            return play_joint(config, network, seeds)
+        return play(config, "all", network, seeds)
+    halves = [LEARNED, LEARNED] if name == METHOD else name.rpartition("=")[2].split("+")
+    learned = [files.get(level) if half == LEARNED else None for half, level in _at_levels(halves)]
+    policies = [
+        load_q_policy(file or half)
+        if file or half.endswith(_FILE)
+        else as_policy(half, level, config)
+        for file, (half, level) in zip(learned, _at_levels(halves), strict=True)
+    ]
+    return play(config, policies[0], policies[1], seeds)
+
+
+def _at_levels(halves: Sequence[str]) -> list[tuple[str, Level]]:
+    levels: tuple[Level, Level] = ("round", "holder")
+    return list(zip(halves, levels, strict=True))
+
+
+def upper_bound(config: MarketConfig, seeds: Sequence[int]) -> NDArray[np.float64]:
+    """Prove what no policy can exceed in each market.
+
+    It may pay every holder exactly the hidden expectation, which no grid of offers allows.
+
+    Args:
+        config: options of the markets.
+        seeds: one per market.
+
+    Returns:
+        float64 (n,), NaN where there is no bound.
+    """
+    market = Market(config, len(seeds))
+    market.reset([np.random.default_rng(seed) for seed in seeds])
+    cost = market.expectations.reshape(len(seeds), -1)
+    cost = np.where(cost > 0, cost, np.inf)
+    return OracleSearch(config).quality_bound(cost, np.full(len(seeds), market.budget))

@@ -1,0 +1,283 @@
+"""Run a benchmark cell by cell; a cell is one contestant, pack, budget and training seed.
+
+A finished cell is one Parquet file under `cells/`, written under another name and then renamed.
+So a run may be killed at any time, and the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from tqdm import tqdm
+
+from copyright_gym import __version__
+from copyright_gym.agents.provenance import pack_fingerprint
+from copyright_gym.benchmarks.contestants import (
+    BOUND,
+    ORACLE,
+    expand,
+    is_trained,
+    label,
+    play_contestant,
+    policy_fingerprints,
+    train_files,
+    upper_bound,
+)
+from copyright_gym.benchmarks.economics import measures
+from copyright_gym.benchmarks.evaluate import evaluation_seeds
+from copyright_gym.benchmarks.files import write_atomically
+from copyright_gym.config import MarketConfig
+from copyright_gym.errors import OptionError
+from copyright_gym.pack import load_pack
+
+_ECONOMICS = (
+    "overspent",
+    "underpaid",
+    "gini",
+    "jain",
+    "shapley_correlation",
+    "loss_payment",
+    "overpayment",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of work.
+
+    Attributes:
+        policy: name of the contestant.
+        config: options of the markets.
+        training_seed: seed of the training; None if the contestant needs none.
+        steps: interaction budget in holder decisions; 0 if it needs none.
+        evaluation_seed: seed of the evaluation's markets.
+        episodes: number of markets.
+    """
+
+    policy: str
+    config: MarketConfig
+    training_seed: int | None
+    steps: int
+    evaluation_seed: int
+    episodes: int
+
+    @property
+    def key(self) -> str:
+        """A name for its files: readable, and different if anything that matters differs."""
+        return self._name([self.evaluation_seed, self.episodes])
+
+    @property
+    def training_key(self) -> str:
+        """Likewise for the trained policies, which no option of the evaluation changes."""
+        return self._name([])
+
+    def _name(self, evaluation: list[int]) -> str:
+        pack = load_pack(self.config.pack)
+        facts = [
+            self.policy,
+            policy_fingerprints(self.policy),
+            asdict(self.config) | {"pack": pack_fingerprint(pack)},
+            self.training_seed,
+            self.steps,
+            *evaluation,
+        ]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+        name = "".join(c if c.isalnum() or c in "+-" else "_" for c in label(self.policy))
+        seed = "" if self.training_seed is None else f"-seed{self.training_seed}"
+        return f"{pack.name}-rho{self.config.rho:g}-{name}{seed}-{digest}"
+
+
+def make_cells(
+    policies: Sequence[str],
+    *,
+    packs: Sequence[str],
+    rhos: Sequence[float],
+    seeds: Sequence[int],
+    steps: int,
+    evaluation_seed: int,
+    episodes: int,
+) -> list[Cell]:
+    """List the cells of a benchmark.
+
+    Args:
+        policies: contestants and groups of them.
+        packs: names or folders of packs.
+        rhos: budgets.
+        seeds: seeds of the trainings.
+        steps: interaction budget of each training.
+        evaluation_seed: seed of the evaluation's markets, the same for all.
+        episodes: number of markets.
+
+    Returns:
+        The cells.
+
+    Raises:
+        PolicyError: a contestant is unknown.
+        PackError: a pack is unknown or damaged.
+        OptionError: an option is out of range.
+    """
+    evaluation_seeds(evaluation_seed, episodes)
+    for pack in packs:
+        load_pack(pack)
+    return [
+        Cell(
+            name,
+            MarketConfig(pack=pack, rho=rho),
+            seed,
+            steps if is_trained(name) else 0,
+            evaluation_seed,
+            episodes,
+        )
+        for pack in packs
+        for rho in rhos
+        for name in expand(policies)
+        for seed in (seeds if is_trained(name) else (None,))
+    ]
+
+
+def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
+    """Run the cells that are not there yet, with a progress bar.
+
+    Args:
+        cells: the cells.
+        out: folder of the benchmark.
+        workers: number of processes.
+    """
+    commit = _commit()
+    missing = [cell for cell in cells if not (out / "cells" / f"{cell.key}.parquet").is_file()]
+    with tqdm(
+        total=len(cells), initial=len(cells) - len(missing), unit="cell", disable=None
+    ) as bar:
+        if workers == 1:
+            for cell in missing:
+                bar.set_postfix_str(cell.policy)
+                run_cell(cell, out, commit)
+                bar.update()
+            return
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            jobs = [pool.submit(run_cell, cell, out, commit) for cell in missing]
+            for job in as_completed(jobs):
+                job.result()
+                bar.update()
+
+
+def run_cell(cell: Cell, out: Path, commit: str) -> None:
+    """Train if needed, play, and write the rows of one cell.
+
+    Args:
+        cell: the cell.
+        out: folder of the benchmark.
+        commit: the Git commit of the code, or "unknown".
+    """
+    torch.set_num_threads(1)
+    config, n = cell.config, cell.episodes
+    seeds = evaluation_seeds(cell.evaluation_seed, n)
+    files: dict[str, Path] = {}
+    if cell.training_seed is not None:
+        folder = out / "trained" / cell.training_key
+        files = train_files(cell.policy, config, cell.training_seed, cell.steps, folder)
+    if cell.policy == BOUND:
+        values = {"quality": upper_bound(config, seeds)}
+    else:
+        episodes = play_contestant(cell.policy, config, seeds, files)
+        made = (episodes.offers > 0).sum(axis=(1, 2))
+        values = {
+            "quality": episodes.quality[:, -1],
+            "spent": episodes.payments.sum(axis=(1, 2)) / episodes.budget,
+            "acceptance": episodes.bought.sum(axis=(1, 2)) / np.maximum(made, 1),
+            **measures(config, episodes),
+        }
+    pack = load_pack(config.pack)
+    settings = asdict(config) | {
+        "pack": pack.name,
+        "visible_expectations": cell.policy in (ORACLE, BOUND),
+    }
+    constant = {
+        "policy": label(cell.policy),
+        "training_seed": cell.training_seed,
+        "training_steps": cell.steps,
+        "pack": pack.name,
+        "pack_sha256": pack_fingerprint(pack),
+        "quality_model": config.quality,
+        "rho": config.rho,
+        "settings": json.dumps(settings, sort_keys=True),
+        "evaluation_seed": cell.evaluation_seed,
+        "commit": commit,
+        "version": __version__,
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
+    missing = np.full(n, np.nan)
+    columns = {name: [value] * n for name, value in constant.items()}
+    numbers = {
+        name: values.get(name, missing) for name in ("quality", "spent", "acceptance", *_ECONOMICS)
+    }
+    rows = pa.table({**columns, "seed": np.array(seeds), **numbers}, schema=GRID_SCHEMA)
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer)
+    write_atomically(out / "cells" / f"{cell.key}.parquet", buffer.getvalue())
+
+
+GRID_SCHEMA = pa.schema(
+    [
+        ("policy", pa.string()),
+        ("training_seed", pa.int64()),
+        ("training_steps", pa.int64()),
+        ("pack", pa.string()),
+        ("pack_sha256", pa.string()),
+        ("quality_model", pa.string()),
+        ("rho", pa.float64()),
+        ("settings", pa.string()),
+        ("evaluation_seed", pa.int64()),
+        *((name, pa.string()) for name in ("commit", "version", "numpy", "torch", "python")),
+        ("seed", pa.int64()),
+        *((name, pa.float64()) for name in ("quality", "spent", "acceptance", *_ECONOMICS)),
+    ]
+)
+"""Columns of the rows of a cell, one row per episode."""
+
+
+def read_grid(out: Path) -> pa.Table:
+    """Read all cells of a benchmark.
+
+    Args:
+        out: folder of the benchmark.
+
+    Returns:
+        The rows, ordered by the cells' names.
+
+    Raises:
+        OptionError: there is no cell, or cells of different versions of a pack are mixed.
+    """
+    paths = sorted((out / "cells").glob("*.parquet"))
+    if not paths:
+        raise OptionError(f"no cells in {out / 'cells'}; make them with: copyright-gym bench run")
+    rows = pa.concat_tables([pq.read_table(path, schema=GRID_SCHEMA) for path in paths])
+    versions = set(zip(rows["pack"].to_pylist(), rows["pack_sha256"].to_pylist(), strict=True))
+    if len(versions) > len({name for name, _ in versions}):
+        raise OptionError(f"{out} mixes cells of different versions of a pack; remove the old ones")
+    return rows
+
+
+def _commit() -> str:
+    """Return the Git commit of the code, with + if files are changed; "unknown" without Git."""
+    here = Path(__file__).resolve().parent
+    words = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,68 @@
+"""Four ways to bring your own policy: a class, a function, an SB3 model, an entry point.
+
+Takes seconds. The entry point needs no code: a package that declares
+
+    [project.entry-points."copyright_gym.policies"]
+    "holder.auction" = "my_package:Auction"
+
+adds a policy that `copyright-gym bench run --policies uniform+auction` finds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3 import PPO
+
+from copyright_gym import MarketConfig, play, register_policy
+from copyright_gym.agents.sb3_policy import from_sb3
+from copyright_gym.heuristics import highest_legal
+
+
+class Fixed:
+    """A class: always the same markup. Ten lines are enough."""
+
+    level = "holder"
+    order = None
+    stateless = True
+
+    def __init__(self, action: int = 7) -> None:
+        self.action = action
+
+    def reset(self, n: int, rng: np.random.Generator) -> None:
+        """Do nothing: the policy has no state."""
+
+    def act(self, observation: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[Any]:
+        """Choose the markup, or the highest one that the money pays for."""
+        return highest_legal(mask, np.full(len(mask), self.action))
+
+
+def generous() -> Fixed:
+    """A function that makes a policy."""
+    return Fixed(action=9)
+
+
+def main() -> None:
+    """Play with all of them."""
+    parser = argparse.ArgumentParser(description="Play with your own policies.")
+    parser.add_argument("--pack", default="portrait", help="name or folder (%(default)s)")
+    parser.add_argument("--steps", type=int, default=1_000, help="of PPO (%(default)s)")
+    options = parser.parse_args()
+    register_policy("fixed", "holder", Fixed)
+    register_policy("generous", "holder", generous)
+    env = gym.make("copyright_gym/HolderAllocation-v0", pack=options.pack)
+    model = PPO("MlpPolicy", env, n_steps=200, batch_size=50, gamma=1.0, seed=0).learn(
+        options.steps
+    )
+    register_policy("ppo", "holder", lambda: from_sb3(model, "holder"))
+    for name in ("fixed", "generous", "ppo"):
+        episodes = play(MarketConfig(pack=options.pack), "uniform", name, seeds=range(100))
+        print(f"uniform+{name:10} mean final quality {episodes.quality[:, -1].mean():.4f}")
+
+
+if __name__ == "__main__":
+    main()

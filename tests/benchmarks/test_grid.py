@@ -1,0 +1,91 @@
+"""The benchmark cell by cell: same markets for all, resumable, provenance in every row."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from copyright_gym.benchmarks import grid
+from copyright_gym.benchmarks.contestants import expand
+from copyright_gym.benchmarks.grid import Cell, make_cells, read_grid, run_grid
+from copyright_gym.errors import OptionError, PolicyError
+
+
+def cells(pack: str, *policies: str) -> list[Cell]:
+    return make_cells(
+        policies,
+        packs=[pack],
+        rhos=[0.4],
+        seeds=[0, 1],
+        steps=3000,
+        evaluation_seed=0,
+        episodes=4,
+    )
+
+
+def test_run_resume_and_read(
+    synthetic_pack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = cells(synthetic_pack, "uniform+greedy", "uniform+learned", "limits")
+    assert len(work) == 5  # two trainings
+    run_grid(work, tmp_path)
+    files = {path: path.read_bytes() for path in (tmp_path / "cells").iterdir()}
+    assert len(files) == 5
+    lost = next(iter(files))
+    lost.unlink()
+    done: list[str] = []
+    run_cell = grid.run_cell
+
+    def counted(cell: Cell, out: Path, commit: str) -> None:
+        done.append(cell.key)
+        run_cell(cell, out, commit)
+
+    monkeypatch.setattr(grid, "run_cell", counted)
+    run_grid(work, tmp_path)
+    assert done == [lost.stem]
+    assert lost.read_bytes() == files[lost]
+    rows = read_grid(tmp_path).to_pandas()
+    assert (
+        rows.groupby(["policy", "training_seed"], dropna=False)["seed"].apply(tuple).nunique() == 1
+    )
+    assert set(rows["training_seed"].dropna()) == {0, 1}
+    quality = rows.groupby(["policy", "seed"])["quality"].mean().unstack(0)
+    assert (quality["upper-bound"] >= quality["oracle"] - 1e-9).all()
+    assert (quality["oracle"] >= quality["uniform+greedy"]).all()
+    assert rows["commit"].str.len().min() > 0
+    assert np.isfinite(rows.loc[rows["policy"] == "oracle", "gini"]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("cma-es", "holder.json"), ("ppo", "network.npz"), ("dqn", "network.npz")]
+)
+def test_rivals_are_trained_first(
+    name: str, file: str, synthetic_pack: str, tmp_path: Path
+) -> None:
+    work = make_cells(
+        [name],
+        packs=[synthetic_pack],
+        rhos=[0.4],
+        seeds=[0],
+        steps=20_000,
+        evaluation_seed=0,
+        episodes=4,
+    )
+    run_grid(work, tmp_path)
+    rows = read_grid(tmp_path).to_pylist()
+    assert {(row["training_seed"], row["training_steps"]) for row in rows} == {(0, 20_000)}
+    assert [path.name for path in (tmp_path / "trained" / work[0].training_key).iterdir()] == [file]
+
+
+def test_keys_tell_cells_apart(synthetic_pack: str) -> None:
+    one, other = cells(synthetic_pack, "uniform+learned")
+    assert one.key != other.key
+    assert one.training_key != other.training_key
+
+
+def test_bad_names_and_folders(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="unknown contestant 'best'"):
+        expand(["best"])
+    assert "all+model-adaptive" in expand(["rivals", "gradient"])
+    with pytest.raises(OptionError, match="no cells"):
+        read_grid(tmp_path)

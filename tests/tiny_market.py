@@ -1,0 +1,47 @@
+"""A market small enough to solve by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from copyright_gym import MarketConfig
+from copyright_gym.pack import Holder, QualityFacts, write_pack
+from copyright_gym.quality import TanhSurrogate
+
+CONTRIBUTION = np.array([1.5, 0.9, 0.6])
+WORTH = np.array([0.30, 0.25, 0.10])
+"""What the lots of the three holders add to the quality, whatever else is bought."""
+
+
+def make_tiny_pack(folder: str | Path, rounds: int = 1) -> str:
+    """Write a pack of three holders whose lots' worths add up and return its folder.
+
+    Each holder has a hidden unit of its own; with one round, its lot adds out * tanh(1).
+    """
+    shape = rounds, len(WORTH)
+    weights = np.zeros((2 * len(WORTH), len(WORTH)))
+    weights[: len(WORTH)] = np.eye(len(WORTH))
+    surrogate = TanhSurrogate(rounds, 1.0, weights, np.zeros(3), WORTH / np.tanh(1.0))
+    write_pack(
+        folder,
+        title="Tiny",
+        holders=[Holder(name, *["made up"] * 3, *[""] * 3) for name in ("a", "b", "c")],
+        quality=QualityFacts("made up", 1.0, 1, 0.0),
+        provenance={},
+        scores={
+            "contribution": np.tile(CONTRIBUTION, (rounds, 1)),
+            "semantic": np.full(shape, 0.5),
+            "perceptual": np.full(shape, 0.5),
+            "works": np.ones(shape, np.int64),
+        },
+        surrogate=surrogate.to_arrays(),
+    )
+    return str(folder)
+
+
+def tiny_config(folder: str, **options: object) -> MarketConfig:
+    """Base expectations 1.5, 0.9 and 0.6, which all holders accept exactly; budget 1.65."""
+    defaults = {"pack": folder, "alpha": 1.0, "beta": 0.0, "sigma": 0.0, "rho": 0.55}
+    return MarketConfig.from_options(**{**defaults, **options})
