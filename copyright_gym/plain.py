@@ -15,11 +15,30 @@ if TYPE_CHECKING:
     from copyright_gym.tables import Tables
 
 
-class Plan(NamedTuple):
-    """A round in a visiting order: the H lots, and what is known of the observations at each."""
+class Stop(NamedTuple):
+    """What is known of a visit: which lot, whose, its prices, and the observation so far.
 
-    lots: list[int]
-    rows: list[NDArray[np.float32]]
+    Attributes:
+        lot: t * H + holder.
+        holder: the holder.
+        prices: 11 prices.
+        limits: 10 limits, and perhaps more behind them.
+        lowest: base expectation, infinite for a lot without a price.
+        observation: holder observation; features that change are left at 0.
+    """
+
+    lot: int
+    holder: int
+    prices: list[float]
+    limits: list[float]
+    lowest: float
+    observation: NDArray[np.float32]
+
+
+_NEVER = [np.inf] * len(MARKUPS)
+
+Plan = list[Stop]
+"""The H visits of a round."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +49,7 @@ class Plain:
         holders: number of holders H.
         budget: the budget B.
         prices: 11 prices per lot.
-        limits: 10 limits per lot, and perhaps more behind them.
         lowest: base expectation per lot, infinite for lots without a price.
-        doubled: twice as much.
         exposure: exposure per lot.
         rounds: number of rounds T.
         per_budget: 1 / B.
@@ -48,9 +65,7 @@ class Plain:
     holders: int
     budget: float
     prices: list[list[float]]
-    limits: list[list[float]]
     lowest: list[float]
-    doubled: list[float]
     exposure: list[float]
     rounds: int
     per_budget: float
@@ -77,19 +92,11 @@ def make_plain(tables: Tables) -> Plain:
     round_now = slice(1, tables.rounds + 1)
     pauses[:-1] = _widened(tables.routes.features[round_now], width)
     pauses[-1] = _widened(tables.routes.features[2 * tables.rounds], width)
-    prices = tables.prices.tolist()
-    never = [np.inf] * len(MARKUPS)
-    lowest = tables.lowest.ravel().tolist()
     return Plain(
         holders=tables.holders,
         budget=tables.budget,
-        prices=prices,
-        # Not a copy of the table: with many holders these lists are most of the memory.
-        limits=[
-            some if least < np.inf else never for some, least in zip(prices, lowest, strict=True)
-        ],
-        lowest=lowest,
-        doubled=(2 * tables.lowest).ravel().tolist(),
+        prices=tables.prices.tolist(),
+        lowest=tables.lowest.ravel().tolist(),
         exposure=tables.exposure.ravel().tolist(),
         rounds=tables.rounds,
         per_budget=1 / tables.budget,
@@ -113,9 +120,16 @@ def own_plan(tables: Tables, orders: NDArray[np.int64], t: int) -> Plan:
     Returns:
         The plan.
     """
-    columns = plan_columns(tables.lots, orders, t)
+    columns, plain = plan_columns(tables.lots, orders, t), tables.plain
     width = len(holder_features(tables.config.visible_expectations))
-    return Plan(columns[3][:-1].tolist(), list(_widened(columns[4][:-1], width)))
+    rows = _widened(columns[4][:-1], width)
+    plan = []
+    for lot, row in zip(columns[3][:-1].tolist(), rows, strict=True):
+        prices, lowest = plain.prices[lot], plain.lowest[lot]
+        # Not a copy: with many holders these lists are most of the memory.
+        limits = prices if lowest < np.inf else _NEVER
+        plan.append(Stop(lot, lot % plain.holders, prices, limits, lowest, row))
+    return plan
 
 
 def _widened(features: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -42,6 +42,7 @@ class SingleMarket:
     Attributes:
         config: the options.
         tables: lots, base expectations and the budget B.
+        holders: number of holders H.
         stage: where the market stands within its episode.
         round_index: number of finished rounds t.
         position: number of holders visited in the open round.
@@ -75,7 +76,9 @@ class SingleMarket:
         surrogate = as_surrogate(self.quality_model)
         self._history = surrogate.history() if surrogate else None
         self._plain = self.tables.plain
+        self.holders = self.tables.holders
         self._orders = self.tables.orders["index"]
+        self._plan: Plan = []
         self.stage = Stage.NEW
         self._clear()
 
@@ -97,8 +100,7 @@ class SingleMarket:
         rounds, holders = self.tables.rounds, self._plain.holders
         self.round_index = self.position = self.accepted = 0
         self.outside, self.round_left, self.round_budget = self._plain.budget, 0.0, 0.0
-        self._budget_part = 0.0
-        self._outside_part = self.outside * self._plain.per_budget
+        self._parts = 0.0, self.outside * self._plain.per_budget
         self.quality = self.last_change = self.last_spent = 0.0
         self.round_budgets = [0.0] * rounds
         self.round_leftovers: list[float] = []
@@ -117,7 +119,7 @@ class SingleMarket:
     @property
     def due_holder(self) -> int:
         """The holder who waits for an offer."""
-        return self._lots[self.position] % self._plain.holders
+        return self._plan[self.position].holder
 
     @property
     def running(self) -> bool:
@@ -138,16 +140,15 @@ class SingleMarket:
         """Set money aside for a round; see `Market.begin_round`."""
         if self.stage is not _BETWEEN:
             raise self._out_of_turn("begin_round")
-        t = self.round_index
-        self._lots, self._rows = self._plan(order, t)
+        t, plain = self.round_index, self._plain
+        self._plan = self._round_plan(order, t)
         leftover = self.outside
         budget = share * leftover
         self.round_left = self.round_budget = self.round_budgets[t] = budget
         self.outside = leftover - budget
         self.position = self.accepted = 0
         self._quality_before = self.quality
-        self._budget_part = budget * self._plain.per_budget
-        self._outside_part = self.outside * self._plain.per_budget
+        self._parts = budget * plain.per_budget, self.outside * plain.per_budget
         self.stage = _OFFERING
         if self._history:
             self._history.begin_round(t)
@@ -163,17 +164,19 @@ class SingleMarket:
         """
         if self.stage is not _OFFERING:
             raise self._out_of_turn("offer")
-        plain, lot, position = self._plain, self._lots[self.position], self.position + 1
-        price, holder, reward = plain.prices[lot][action], lot % plain.holders, 0.0
+        position = self.position
+        lot, holder, prices, _, lowest, _ = self._plan[position]
+        price, reward = prices[action], 0.0
         if price > self.round_left:
             price = self.round_left
         self.offers[lot] = price
-        half = price / plain.doubled[lot]
-        if price >= self.factor[holder] * plain.lowest[lot]:
+        if price >= self.factor[holder] * lowest:
+            plain = self._plain
             self.bought[lot] = True
             self.round_left -= price
             self.accepted += 1
             self._counts[holder] += 1
+            half = price / (2.0 * lowest)
             if half < self._taken[holder]:
                 self._taken[holder] = half
             if self._history:
@@ -181,13 +184,15 @@ class SingleMarket:
                 reward = quality - self.quality
                 self.quality = quality
             if plain.kappa:
-                reward -= plain.kappa * price / self._plain.budget
+                reward -= plain.kappa * price / plain.budget
             if plain.copyright_weight:
                 reward -= plain.copyright_weight * plain.exposure[lot]
-        elif half > self._refused[holder]:
-            self._refused[holder] = half
-        self.position = position
-        if position == plain.holders:
+        elif price:
+            half = price / (2.0 * lowest)
+            if half > self._refused[holder]:
+                self._refused[holder] = half
+        self.position = position = position + 1
+        if position == self.holders:
             self.stage = _VISITED
         return reward
 
@@ -205,7 +210,7 @@ class SingleMarket:
         self.last_spent = (budget - left) / budget if budget > 0 else 0.0
         self.outside += left
         self.round_left = self.round_budget = 0.0
-        self._budget_part, self._outside_part = 0.0, self.outside * self._plain.per_budget
+        self._parts = 0.0, self.outside * self._plain.per_budget
         self.round_leftovers.append(self.outside)
         self.round_qualities.append(self.quality)
         self.round_index += 1
@@ -233,23 +238,24 @@ class SingleMarket:
     def holder_observation(self) -> NDArray[np.float32]:
         """Observe at the holder level, float32 (19,); see `observations.observe_holder`."""
         plain, quality = self._plain, self.quality
-        bought = refused = taken = 0.0
+        budget_part, outside_part = self._parts
         observation: NDArray[np.float32]
         if self.stage is _OFFERING:
-            observation = self._rows[self.position].copy()
-            holder = self._lots[self.position] % plain.holders
+            _, holder, _, _, _, known = self._plan[self.position]
+            observation = known.copy()
             bought, refused = self._counts[holder] / plain.rounds, self._refused[holder]
             taken = self._taken[holder]
             if plain.visible:
                 observation[-1] = min(self.factor[holder] / 4, 1.0)
         else:
             observation = plain.pauses[self.round_index].copy()
+            bought = refused = taken = 0.0
         _pack_holder(
             observation,
             0,
             self.round_left * plain.per_budget,
-            self._budget_part,
-            self._outside_part,
+            budget_part,
+            outside_part,
             self.accepted * plain.per_holder,
             quality if quality > -1.0 else -1.0,
             bought,
@@ -278,12 +284,12 @@ class SingleMarket:
         """Return the legal actions of the holder level, int8 (11,), 1 where legal."""
         beyond_none = 0
         if self.stage is _OFFERING:
-            limits = self._plain.limits[self._lots[self.position]]
+            limits = self._plan[self.position].limits
             beyond_none = bisect_left(limits, self.round_left, 0, _MOST)
         mask: NDArray[np.int8] = _MASKS[beyond_none].copy()
         return mask
 
-    def _plan(self, order: str | None, t: int) -> Plan:
+    def _round_plan(self, order: str | None, t: int) -> Plan:
         if order is None:
             if self.config.order == "random":
                 return own_plan(self.tables, self._orders, t)

@@ -11,6 +11,9 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.envs.base import DiscreteMarketEnv, Observation, Step, open_round
 from copyright_gym.features import holder_features
 from copyright_gym.policies import Level, Policy
+from copyright_gym.routes import Stage
+
+_OFFERING = Stage.OFFERING
 
 
 class HolderAllocationEnv(DiscreteMarketEnv):
@@ -139,13 +142,19 @@ class HolderAllocationEnv(DiscreteMarketEnv):
             InvalidAction: the action is not in the action space; the state is unchanged.
             ResetNeeded: the episode has not begun or is over.
         """
-        market = self.market
+        market, over = self.market, False
         reward = market.offer(self._checked(action))
-        if not market.due:
+        if market.stage is not _OFFERING:
             reward += market.end_round()
-            if market.running:
+            over = not market.running
+            if not over:
                 open_round(market, self.policy)
-        return self._result(reward)
+        if self.render_mode == "human":
+            self.render()
+        info = {"quality": market.quality, "action_mask": market.holder_mask()}
+        if self.reveal:
+            info = self._info()
+        return market.holder_observation(), reward, over, False, info
 
     def _mask(self) -> NDArray[np.int8]:
         return self.market.holder_mask()

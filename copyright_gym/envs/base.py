@@ -22,6 +22,8 @@ Action = TypeVar("Action")
 Step = tuple[Observation, float, bool, bool, dict[str, Any]]
 
 _SHARES = SHARES.tolist()
+_INTEGERS = (np.int64, int)
+_CHOICES = len(MARKUPS)
 
 
 class MarketEnv(gym.Env[Observation, Action]):
@@ -197,8 +199,10 @@ class DiscreteMarketEnv(MarketEnv[np.int64]):
     def _checked(self, action: Any) -> int:
         """Return an action as an int."""
         # The common types first: asking the space takes longer than the rest of a step.
-        if type(action) in (int, np.int64) and 0 <= action < len(MARKUPS):
-            return int(action)
+        if type(action) in _INTEGERS:
+            number = int(action)
+            if 0 <= number < _CHOICES:
+                return number
         if not self.action_space.contains(action):
             raise InvalidAction(f"{action!r} is not in {self.action_space}")
         return int(action)
@@ -211,10 +215,8 @@ def open_round(market: SingleMarket, policy: Policy) -> None:
         market: the market, between rounds.
         policy: the round policy.
     """
-    action = policy.act(market.round_observation()[None], market.round_mask()[None].view(np.bool_))[
-        0
-    ]
-    market.begin_round(_SHARES[action])
+    observation, mask = market.round_observation(), market.round_mask().view(np.bool_)
+    market.begin_round(_SHARES[policy.act(observation[None], mask[None])[0]])
 
 
 def finish_round(market: SingleMarket, policy: Policy) -> float:
