@@ -157,7 +157,7 @@ class Market(MarketState):
         reward = np.zeros(self.n)
         buyers = accepts.nonzero()[0]
         if self._histories and len(buyers):
-            if rows is not ALL:
+            if not isinstance(rows, slice):
                 buyers, t, holder = rows[buyers], t[buyers], holder[buyers]
             quality, known = self._histories.buy(buyers, t, holder), self.sheet[QUALITY]
             reward[buyers] = quality - known[buyers]

@@ -57,7 +57,7 @@ def observe_round(market: MarketState) -> NDArray[np.float32]:
     changing = features[:FIRST_KNOWN_OF_ROUND]
     np.multiply(market.past, market.tables.past_scale, out=changing)
     np.maximum(changing, -1, out=changing)
-    return features.T
+    return np.asarray(features.T)
 
 
 def observe_holder(market: MarketState) -> NDArray[np.float32]:
@@ -74,7 +74,8 @@ def observe_holder(market: MarketState) -> NDArray[np.float32]:
     rows, stop = market.at()
     visible = market.config.visible_expectations
     # A row per feature: what is computed together lies together in memory.
-    features = np.empty((len(holder_features(visible)), market.n), np.float32)
+    size = len(holder_features(visible)), market.n
+    features = np.empty(size, np.float32)
     lot = market.routes.lot[stop]
     due, holder = lot >= 0, lot % market.tables.holders
     known = market.routes.features[stop, FIRST_KNOWN:]
@@ -89,7 +90,7 @@ def observe_holder(market: MarketState) -> NDArray[np.float32]:
     np.divide(features[BOUGHT], market.tables.rounds, out=features[BOUGHT])
     if visible:
         features[-1] = np.minimum(market.factor.T[holder, rows] / 4, 1) * due
-    return features.T
+    return np.asarray(features.T)
 
 
 def observe_joint(market: MarketState) -> NDArray[np.float32]:
@@ -123,7 +124,7 @@ def mask_rounds(market: MarketState) -> NDArray[np.bool_]:
     mask = np.empty((len(SHARES), market.n), np.bool_)
     mask[0] = True
     mask[1:] = market.running & (market.leftover > 0)
-    return mask.T
+    return np.asarray(mask.T)
 
 
 def mask_offers(market: MarketState) -> NDArray[np.bool_]:

@@ -94,7 +94,7 @@ class MarketState:
     @property
     def factor(self) -> Floats:
         """The holders' hidden factors, float64 (n, H). Policies must not see them."""
-        return self._factors.T
+        return np.asarray(self._factors.T)
 
     @property
     def quality(self) -> Floats:
@@ -204,7 +204,7 @@ class MarketState:
 
         Offers of the open round count once it is closed.
         """
-        return np.where(self.bought, 0, self._closed_markups()).max(axis=1)
+        return np.asarray(np.where(self.bought, 0, self._closed_markups()).max(axis=1))
 
     @property
     def lowest_accepted(self) -> Floats:
@@ -212,7 +212,8 @@ class MarketState:
 
         Offers of the open round count once it is closed.
         """
-        return np.where(self.bought, self._closed_markups(), 2).min(axis=1, initial=2)
+        markups = np.where(self.bought, self._closed_markups(), 2)
+        return np.asarray(markups.min(axis=1, initial=2))
 
     @property
     def offers(self) -> Floats:

@@ -71,11 +71,11 @@ def attribution_scores(
     Returns:
         (n, m) float64 scores.
     """
-    features = [
+    of_works, of_targets = (
         gradient_features(pipeline, weights, part, dtrak=dtrak, timesteps=timesteps, seed=seed)
         for part in (works, targets)
-    ]
-    return ridge_scores(*features, ridge)
+    )
+    return ridge_scores(of_works, of_targets, ridge)
 
 
 class AttributionLedger:

@@ -119,14 +119,15 @@ def emoji_works() -> tuple[list[Works], list[str]]:
     names = _concept_names(sets)
     icons = [_IconDrawer(found, names) for found in sets]
     shared = set.intersection(*(set(drawer.codes) for drawer in icons))
-    drawers = [*icons, _GlyphDrawer(MAKERS[-1].package)]
+    drawers: list[_IconDrawer | _GlyphDrawer] = [*icons, _GlyphDrawer(MAKERS[-1].package)]
     titles = _single(sets[0].characters)
     seen = Seen()
     concepts: list[str] = []
     images: list[list[NDArray[np.uint8]]] = []
     for code in sorted(shared, key=lambda code: hashlib.sha256(code.encode()).digest()):
-        drawn = [drawer.draw(code) for drawer in drawers]
-        if any(image is None or seen.holds(image) for image in drawn):
+        tried = [drawer.draw(code) for drawer in drawers]
+        drawn = [image for image in tried if image is not None]
+        if len(drawn) < len(tried) or any(seen.holds(image) for image in drawn):
             continue
         for image in drawn:
             seen.add(image)

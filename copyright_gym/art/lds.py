@@ -165,7 +165,7 @@ def stored_losses(folder: Path, plan: Plan) -> NDArray[np.float64]:
         ]
         for subset in range(plan.chosen_on + plan.reported)
     ]
-    return np.array(losses).mean(axis=1)
+    return np.asarray(np.mean(losses, axis=1))
 
 
 _worker: Retraining | None = None
@@ -214,7 +214,8 @@ def spearman(first: Scores, second: Scores) -> NDArray[np.float64]:
     centred = [x - x.mean(axis=0) for x in ranks]
     norms = np.sqrt(np.square(centred[0]).sum(axis=0) * np.square(centred[1]).sum(axis=0))
     products = (centred[0] * centred[1]).sum(axis=0)
-    return np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+    zeros = np.zeros_like(products)
+    return np.asarray(np.divide(products, norms, out=zeros, where=norms > 0))
 
 
 def target_correlations(scores: Scores, subsets: Bools, losses: Scores) -> NDArray[np.float64]:

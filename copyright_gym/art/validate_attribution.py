@@ -43,6 +43,7 @@ from copyright_gym.art.live import pack_studio
 from copyright_gym.art.lot_scores import shared_credit
 from copyright_gym.art.studio import Studio
 from copyright_gym.pack import Pack, load_pack
+from copyright_gym.pack_files import npz_bytes
 from copyright_gym.quality import Surrogate
 
 Scores = NDArray[np.float64]
@@ -110,7 +111,7 @@ def measure_works(
         pass
     losses = stored_losses(folder, plan)
     report, chosen = works_report(candidates, subsets, losses, plan.chosen_on)
-    np.savez(folder / "scores.npz", **chosen)
+    (folder / "scores.npz").write_bytes(npz_bytes(chosen))
     return {
         **report,
         "subsets": plan.reported,
@@ -137,7 +138,7 @@ def method_scores(retraining: Retraining, cache: Path) -> dict[str, Scores]:
             for part, works in (("works", retraining.works), ("targets", retraining.targets))
         }
         temporary = cache.with_name("part.npz")
-        np.savez(temporary, **features)
+        temporary.write_bytes(npz_bytes(features))
         temporary.rename(cache)
     stored = np.load(cache)
     scores = {

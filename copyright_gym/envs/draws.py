@@ -63,6 +63,6 @@ class Draws:
         for row in rows[self._used[rows] == self._episodes].tolist():
             self.generator(row).standard_normal(out=self._ahead[row])
             self._used[row] = 0
-        normals = self._ahead[rows, self._used[rows]]
+        normals: Floats = self._ahead[rows, self._used[rows]]
         self._used[rows] += 1
         return normals
