@@ -40,7 +40,7 @@ ILLUSTRATION_BASE: Final = BaseTraining(
     autoencoder_lr=1e-3,
     decoder_steps=1500,
     decoder_cycles=1,
-    unet_steps=5000,
+    unet_steps=14000,
     unet_lr=7e-4,
 )
 BASE_ABOUT: Final = (

@@ -57,7 +57,7 @@ def test_errors_name_the_remedy(
         make_pair("uniform")
     with pytest.raises(PolicyError, match="train hierarchical"):
         make_pair("learned+learned")
-    with pytest.raises(PolicyError, match=r"known: greedy, .*uniform"):
+    with pytest.raises(PolicyError, match=r"known: all, greedy, .*uniform"):
         make_pair("nonsense+uniform")
     with pytest.raises(PolicyError, match=r"known: greedy\+learned, "):
         baselines.load_learned_half("random+learned", synthetic_pack)
