@@ -19,6 +19,7 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 SCORES = "scores.npz"
 SURROGATE = "surrogate.npz"
+VISITED = "visited.json"  # histories that policies made, for the corpus
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -15,7 +15,14 @@ from typing import Any, Final
 import numpy as np
 
 from copyright_gym.art.card import pack_card
-from copyright_gym.art.corpus import Run, RunStore, corpus_runs, play_runs, signal_runs
+from copyright_gym.art.corpus import (
+    Run,
+    RunStore,
+    corpus_runs,
+    play_runs,
+    signal_runs,
+    visited_runs,
+)
 from copyright_gym.art.distance import AXES
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.lot_scores import contribution_scores, copyright_scores
@@ -24,6 +31,7 @@ from copyright_gym.art.signal import stored_signal
 from copyright_gym.art.surrogate_fit import fit_surrogate, measured_rows
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import QualityFacts, write_pack
+from copyright_gym.pack_files import VISITED
 
 _PACKAGES: Final = (
     "torch", "diffusers", "transformers", "torchmetrics", "traker",
@@ -43,6 +51,7 @@ def build_pack(
     work: Path,
     out: Path,
     histories: int,
+    visited: Path | None,
     workers: int,
     settings: FinetuneSettings,
     feature: str,
@@ -56,6 +65,7 @@ def build_pack(
         work: Folder for records of finished work.
         out: Folder of the pack to write.
         histories: Number of random histories of five real rounds.
+        visited: File of further histories, those that policies visit; it goes into the pack.
         workers: Number of processes, each with one torch thread.
         settings: How a round trains.
         feature: Feature network of the distance, a key of `MEASURES`.
@@ -75,6 +85,7 @@ def build_pack(
     make_studio = recipe.studio_maker(base, settings, feature)
     signal = signal_runs(holders, rounds)
     corpus = corpus_runs(holders, rounds, histories, _CORPUS_SEED)
+    corpus += _visits(visited)
     store = RunStore(work / "runs")
     todo = sum(not store.finished(run) for run in [*signal, *corpus])
     progress = tqdm(total=todo, desc="fine-tuning histories", unit="run", smoothing=0.1)
@@ -97,6 +108,8 @@ def build_pack(
     surrogate, fit = fit_surrogate(rows, rounds, noise_std)
     files = {f"base/{name}": data for name, data in _folder_bytes(base).items()}
     files["corpus.parquet"] = _corpus_bytes(runs, store, base_distance)
+    if visited is not None:
+        files[VISITED] = visited.read_bytes()
     files["signal.json"] = _json_bytes(report)
     files["surrogate.json"] = _json_bytes(fit)
     files["card.md"] = pack_card(recipe, collection, MEASURES[feature], report, fit).encode()
@@ -136,6 +149,14 @@ def build_pack(
         surrogate=surrogate.to_arrays(),
         files=files,
     )
+
+
+def _visits(path: Path | None) -> list[Run]:
+    """Return the runs of a file of visited histories."""
+    if path is None:
+        return []
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    return visited_runs([tuple(map(tuple, entry["history"])) for entry in entries])
 
 
 def _pin_settings(path: Path, settings: FinetuneSettings, feature: str) -> None:

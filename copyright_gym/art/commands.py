@@ -11,6 +11,7 @@ from typing import Any, Final
 from copyright_gym.art.attribution_command import add_validate_attribution
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack, verify_pack
+from copyright_gym.pack_files import VISITED
 
 RECIPE_NAMES: Final = ("portrait", "cartoon", "clipart")
 
@@ -32,6 +33,9 @@ def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser
         help="network of the Fréchet distance",
     )
     build.add_argument("--histories", type=int, default=60, help="histories of five rounds")
+    build.add_argument(
+        "--visited", type=Path, metavar="JSON", help="add the histories of `packs visits`"
+    )
     build.add_argument("--workers", type=int, default=2, help="processes, one thread each")
     build.set_defaults(run=_build)
     base = commands.add_parser("train-base", help="train a small SDXL base model; resumable")
@@ -70,11 +74,13 @@ def _build(options: argparse.Namespace) -> None:
         work=options.work or Path("runs/build") / recipe.name,
         out=out,
         histories=options.histories,
+        visited=options.visited,
         workers=options.workers,
         settings=settings,
         feature=options.feature,
         command=[
             "copyright-gym", "packs", "build", recipe.name, "--histories", str(options.histories),
+            *([] if options.visited is None else ["--visited", VISITED]),
         ],
     )  # fmt: skip
     verify_pack(out)
