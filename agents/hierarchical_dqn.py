@@ -3,8 +3,8 @@
 Each level is a `MaskableDQN`. The round level decides once a round, the holder level once per
 holder, and its episode runs on over the rounds to the end; gamma is 1 at both. A level learns
 only from stretches in which the other level played greedily, so that neither values a state by
-what the other one's exploration made of it: in a part of the markets only the round level
-explores, in the others both do.
+what the other one's exploration made of it: in some of the markets only the round level
+explores, in the others only the holder level.
 
 With one level fixed to a given policy the same trainer makes the learned half of a baseline.
 
@@ -61,7 +61,8 @@ class Settings:
         holder_steps: longest transition of the holder level, in holders.
         final_epsilon: probability of a random action at the end of the exploration.
         exploration: part of the training in which epsilon falls linearly from 1.
-        calm: part of the markets in which the holder level does not explore, if both are learned.
+        calm: part of the markets in which the round level explores and the holder level does not,
+            if both are learned.
         tau: part of the online weights that each gradient step mixes into the target.
         reward_scale: the networks learn rewards times this.
         order: visiting order of the learned holder level.
@@ -76,7 +77,7 @@ class Settings:
     holder_replay: float = 4.0
     memory: int = 2500
     round_steps: int = 5
-    holder_steps: int = 8
+    holder_steps: int = 40
     final_epsilon: float = 0.05
     exploration: float = 0.5
     calm: float = 0.25
@@ -228,12 +229,12 @@ class HierarchicalDQN:
         settings = self.settings
         left = max(1.0 - done / settings.exploration, 0.0)
         epsilon = np.full(settings.markets, max(left, settings.final_epsilon))
-        if isinstance(self._round, Explorer):
-            self._round.epsilon = epsilon.copy()
-        if isinstance(self._holder, Explorer):
-            if isinstance(self._round, Explorer) and done >= _WARM_UP:
-                epsilon[: round(settings.calm * settings.markets)] = 0.0
-            self._holder.epsilon = epsilon
+        both = isinstance(self._round, Explorer) and isinstance(self._holder, Explorer)
+        calm = np.arange(settings.markets) < round(settings.calm * settings.markets)
+        for actor, its_turn in ((self._round, calm), (self._holder, ~calm)):
+            if isinstance(actor, Explorer):
+                alone = both and done >= _WARM_UP
+                actor.epsilon = np.where(its_turn, epsilon, 0.0) if alone else epsilon
 
     def _store(self, model: MaskableDQN, record: Record, n_steps: int) -> None:
         new = multi_step(record, n_steps)
