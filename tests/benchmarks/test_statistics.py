@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rliable import metrics
 from scipy import stats
 
 from copyright_gym.benchmarks.statistics import (
@@ -79,3 +80,17 @@ def test_probability_of_improvement_and_profile_by_hand() -> None:
     chance = probability_of_improvement([1.0, 2.0, 3.0, 4.0], [0.0, 2.0, 4.0, 1.0], seed=0)
     assert chance.estimate == pytest.approx((1 + 0.5 + 0 + 1) / 4)
     assert performance_profile([[0.1, 0.5], [0.5, 0.9]], [0.0, 0.5, 0.9]).tolist() == [1, 0.25, 0]
+
+
+@given(st.integers(0, 99), st.integers(2, 9), st.integers(2, 9))
+def test_statistics_agree_with_rliable(seed: int, runs: int, others: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(4 * runs, 1))
+    assert interquartile_mean(scores[:, 0]) == pytest.approx(metrics.aggregate_iqm(scores))
+    assert mean(scores[:, 0]) == pytest.approx(metrics.aggregate_mean(scores))
+    # rliable's runs are independent: each of the first with each of the second.
+    second = np.round(rng.normal(size=(others, 1)), 1)
+    scores = np.round(scores, 1)
+    pairs = np.repeat(scores, others), np.tile(second[:, 0], 4 * runs)
+    ours = probability_of_improvement(*pairs, seed=0, resamples=1)
+    assert ours.estimate == pytest.approx(metrics.probability_of_improvement(scores, second))
