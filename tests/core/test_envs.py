@@ -235,7 +235,7 @@ def test_policy_of_the_other_level_can_change(synthetic_pack):
     env.unwrapped.set_policy("greedy")
     observation, _ = env.reset(seed=0)
     assert observation[0] == pytest.approx(0.5)
-    with pytest.raises(copyright_gym.errors.PolicyError, match=r"known: greedy, .*uniform"):
+    with pytest.raises(copyright_gym.errors.PolicyError, match=r"known: all, greedy, .*uniform"):
         env.unwrapped.set_policy("gredy")
     with pytest.raises(copyright_gym.errors.PolicyError, match="expected a round policy"):
         env.unwrapped.set_policy(make_policy("greedy", "holder"))
