@@ -117,14 +117,17 @@ class TanhHistories:
         now = recencies * add.scale[t]
         now += counts
         self._now[rows] = now.T
-        self._sums[:, rows] = sums
+        if not isinstance(rows, slice):
+            self._sums[:, rows] = sums
 
     def buy(self, rows: Ints, t: Ints | int, holder: Ints | int) -> Floats:
         """Add a lot to some histories; return their qualities."""
         add = self._add
         held = self._now.take(rows, 0)
         held += add.lots[t, holder, ..., : held.shape[1]]
-        self._now[rows] = held
+        # As plain bytes, a row in one piece: twice as fast.
+        whole = f"V{held.strides[0]}"
+        self._now.view(whole).put(rows, held.view(whole))
         self._bought[holder, rows] = 1
         np.tanh(held, held)
         # A product per row, which has the same bits for any number of rows.
