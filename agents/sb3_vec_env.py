@@ -11,8 +11,11 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from copyright_gym.envs.vector_base import VectorMarketEnv
+from copyright_gym.envs.vector_make import AnyVectorEnv
 from copyright_gym.errors import OptionError
+
+# Not what Stable-Baselines3 has its own names for.
+_NAMES = ("quality", "action_mask", "hidden", "expectations")
 
 Indices = int | Iterable[int] | None
 
@@ -37,7 +40,7 @@ class SB3VecEnv(VecEnv):
         OptionError: The autoreset mode is another one.
     """
 
-    def __init__(self, env: VectorMarketEnv) -> None:
+    def __init__(self, env: AnyVectorEnv) -> None:
         if env.autoreset_mode is not AutoresetMode.SAME_STEP:
             raise OptionError(
                 f"autoreset_mode must be {AutoresetMode.SAME_STEP.value!r} "
@@ -79,7 +82,7 @@ class SB3VecEnv(VecEnv):
         observations, rewards, ended, _, infos = self.env.step(self._actions)
         per_market = self._split(infos)
         for row in np.flatnonzero(ended).tolist():
-            last = {name: values[row] for name, values in _plain(infos["final_info"])}
+            last = _of_market(infos["final_info"], row)
             self.reset_infos[row] = per_market[row]
             per_market[row] = last | {
                 "TimeLimit.truncated": False,
@@ -159,13 +162,15 @@ class SB3VecEnv(VecEnv):
 
     def _split(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
         """Return an info dictionary per market."""
-        columns = _plain(infos)
         return [
-            {name: values[row] for name, values in columns} | {"TimeLimit.truncated": False}
-            for row in range(self.num_envs)
+            _of_market(infos, row) | {"TimeLimit.truncated": False} for row in range(self.num_envs)
         ]
 
 
-def _plain(infos: dict[str, Any]) -> list[tuple[str, NDArray[Any]]]:
-    """Return the arrays that all markets have."""
-    return [(name, infos[name]) for name in ("quality", "action_mask") if name in infos]
+def _of_market(infos: dict[str, Any], row: int) -> dict[str, Any]:
+    """Return the part of infos that is about a market."""
+    info: dict[str, Any] = {}
+    for name in (each for each in _NAMES if each in infos):
+        values = infos[name]
+        info[name] = _of_market(values, row) if isinstance(values, dict) else values[row]
+    return info

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.utils.seeding import np_random
 
 HOLDER = "copyright_gym/HolderAllocation-v0"
 ROUND = "copyright_gym/RoundBudget-v0"
@@ -24,6 +26,10 @@ WIDTHS = (1, 64, 1024, 4096)
 
 REQUIRED = {"single": 3.0, "n=1": 2.0, "n=64": 2.0, "n=1024": 1.3, "n=4096": 1.0}
 """Ratios that the holder environment should reach, by case."""
+
+WIDEST = 4096
+REQUIRED_SECONDS, REQUIRED_BYTES = 0.2, 2048
+"""Limits of making so wide a holder environment: seconds, and bytes a market."""
 
 # Actions per measurement: enough for some milliseconds, whole episodes included.
 _SINGLE_STEPS = 4_000
@@ -54,6 +60,63 @@ class Case:
     cartpole: float
     ratio: float
     required: float | None
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a wide native vector environment of holders takes, the pack's tables being loaded.
+
+    Attributes:
+        markets: its width.
+        seconds: time to make it, median of the repeats.
+        required_seconds: the time to stay below.
+        bytes_per_market: memory after a reset, shared tables and generators left out.
+        required_bytes: the memory to stay below.
+        generator_bytes_per_market: memory of the markets' random generators.
+    """
+
+    markets: int
+    seconds: float
+    required_seconds: float
+    bytes_per_market: float
+    required_bytes: float
+    generator_bytes_per_market: float
+
+
+def measure_footprint(pack: str, repeats: int = 5, seed: int = 0) -> Footprint:
+    """Measure how long a wide vector environment takes to make, and how much memory.
+
+    Args:
+        pack: name or folder of the pack.
+        repeats: number of repeats, at least 1.
+        seed: seed of the environment.
+
+    Returns:
+        The footprint.
+    """
+    gym.make_vec(HOLDER, 2, pack=pack)
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        env = gym.make_vec(HOLDER, WIDEST, pack=pack)
+        seconds.append(time.process_time() - start)
+        env.close()
+    tracemalloc.start()
+    env = gym.make_vec(HOLDER, WIDEST, pack=pack)
+    env.reset(seed=seed)
+    whole, _ = tracemalloc.get_traced_memory()
+    generators = [np_random(seed + row)[0] for row in range(WIDEST)]
+    more, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    drawing = (more - whole) / len(generators)
+    return Footprint(
+        markets=WIDEST,
+        seconds=statistics.median(seconds),
+        required_seconds=REQUIRED_SECONDS,
+        bytes_per_market=whole / WIDEST - drawing,
+        required_bytes=REQUIRED_BYTES,
+        generator_bytes_per_market=drawing,
+    )
 
 
 def measure_speed(pack: str, repeats: int = 5, seed: int = 0) -> list[Case]:
@@ -89,7 +152,7 @@ def measure_speed(pack: str, repeats: int = 5, seed: int = 0) -> list[Case]:
 
 
 def speed_report(pack: str, repeats: int = 5, seed: int = 0, as_json: bool = False) -> str:
-    """Measure all cases and write them down.
+    """Measure all cases and the footprint, and write them down.
 
     Args:
         pack: name or folder of the pack.
@@ -100,9 +163,11 @@ def speed_report(pack: str, repeats: int = 5, seed: int = 0, as_json: bool = Fal
     Returns:
         The text.
     """
+    footprint = measure_footprint(pack, repeats, seed)
     cases = measure_speed(pack, repeats, seed)
     if as_json:
-        return json.dumps([asdict(case) for case in cases], indent=2)
+        result = {"cases": [asdict(case) for case in cases], "footprint": asdict(footprint)}
+        return json.dumps(result, indent=2)
     head = (
         f"{'environment':<34}{'case':>8}{'steps/s':>12}{'offers/s':>12}{'ratio':>8}{'required':>10}"
     )
@@ -113,6 +178,13 @@ def speed_report(pack: str, repeats: int = 5, seed: int = 0, as_json: bool = Fal
             f"{case.env:<34}{case.case:>8}{case.steps_per_second:>12,.0f}"
             f"{case.offers_per_second:>12,.0f}{case.ratio:>8.2f}{required:>10}"
         )
+    lines += [
+        f"{footprint.markets:,} markets side by side are made in {footprint.seconds:.3f} s "
+        f"(required: below {footprint.required_seconds} s)",
+        f"and take {footprint.bytes_per_market:,.0f} bytes each "
+        f"(required: below {footprint.required_bytes:,}), with "
+        f"{footprint.generator_bytes_per_market:,.0f} more for the random generator of each",
+    ]
     return "\n".join(lines)
 
 

@@ -34,15 +34,15 @@ __all__ = [
 register(
     id="copyright_gym/HolderAllocation-v0",
     entry_point="copyright_gym.envs.allocation:HolderAllocationEnv",
-    vector_entry_point="copyright_gym.envs.vector:HolderAllocationVectorEnv",
+    vector_entry_point="copyright_gym.envs.vector_make:holder_allocation",
 )
 register(
     id="copyright_gym/RoundBudget-v0",
     entry_point="copyright_gym.envs.round_budget:RoundBudgetEnv",
-    vector_entry_point="copyright_gym.envs.vector:RoundBudgetVectorEnv",
+    vector_entry_point="copyright_gym.envs.vector_make:round_budget",
 )
 register(
     id="copyright_gym/JointAllocation-v0",
     entry_point="copyright_gym.envs.joint:JointAllocationEnv",
-    vector_entry_point="copyright_gym.envs.vector:JointAllocationVectorEnv",
+    vector_entry_point="copyright_gym.envs.vector_make:joint_allocation",
 )

@@ -19,6 +19,8 @@ _MONEY = HOLDER_FEATURES.index("round_left")
 _SHARE = HOLDER_FEATURES.index("even_share")
 _COST = HOLDER_FEATURES.index("cost")
 
+_STEPS = len(SHARES) - 1
+
 # Observations are float32: a quotient that should reach a grid point may miss it by this.
 _SLACK = 1e-6
 
@@ -59,8 +61,11 @@ class UniformRound(_Heuristic):
 
     def act(self, observation: Observation, mask: Mask) -> Actions:
         """Choose the share nearest to 1 / rounds left."""
-        steps = len(SHARES) - 1
-        return np.rint(steps * observation[:, _LEFT]).astype(np.int64)
+        return np.rint(_STEPS * observation[:, _LEFT]).astype(np.int64)
+
+    def act_one(self, observation: Observation) -> int:
+        """Choose the same for one market, by its observation, float32 (10,)."""
+        return round(float(_STEPS * observation[_LEFT]))
 
 
 class GreedyRound(_Heuristic):
@@ -71,7 +76,7 @@ class GreedyRound(_Heuristic):
     def act(self, observation: Observation, mask: Mask) -> Actions:
         """Choose a half, or everything if one round is left."""
         last = observation[:, _LEFT] > 1 - _SLACK
-        return np.where(last, len(SHARES) - 1, self.action).astype(np.int64)
+        return np.where(last, _STEPS, self.action).astype(np.int64)
 
 
 class AllRound(_Heuristic):
@@ -79,7 +84,7 @@ class AllRound(_Heuristic):
 
     def act(self, observation: Observation, mask: Mask) -> Actions:
         """Choose everything."""
-        return np.full(len(mask), len(SHARES) - 1)
+        return np.full(len(mask), _STEPS)
 
 
 class RandomRound(_RandomChoice):

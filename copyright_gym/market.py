@@ -64,7 +64,7 @@ class Market(MarketState):
             rows: int64 (k,), indices of the markets.
         """
         at: Rows = ALL if len(rows) == self.n else rows
-        self._factors[:, at] = np.exp(self.config.sigma * normals).T
+        self._factors[:, at] = np.exp(self.config.sigma * normals.T)
         for array in (self._offers, self._bought, self.sheet, self.past, self.seen):
             array[..., at] = 0
         self.round_budgets[at] = 0
@@ -99,7 +99,7 @@ class Market(MarketState):
         if shares.shape != (self.n,) or shares.dtype.kind != "f":
             raise InvalidAction(f"shares must be floats of shape ({self.n},), not {share!r}")
         shares = shares[rows].astype(np.float64)
-        if not ((shares >= 0) & (shares <= 1)).all():
+        if len(shares) and not 0 <= _least(shares) <= _most(shares) <= 1:
             raise InvalidAction(f"shares must lie in [0, 1], not {shares}")
         t = _read(self.routes.round_index, stop)
         self._stand(rows, self._first_stops(order, rows, t))
@@ -160,8 +160,8 @@ class Market(MarketState):
             if not isinstance(rows, slice):
                 buyers, t, holder = rows[buyers], t[buyers], holder[buyers]
             quality, known = self._histories.buy(buyers, t, holder), self.sheet[QUALITY]
-            reward[buyers] = quality - known[buyers]
-            known[buyers] = quality
+            reward.put(buyers, quality - known.take(buyers))
+            known.put(buyers, quality)
         if self.config.kappa:
             reward[rows] -= self.config.kappa * price / self.budget
         if self.config.copyright_weight:
@@ -285,10 +285,10 @@ def _read(column: NDArray[Any], at: Any) -> Any:
     return column.item(at) if isinstance(at, int) else column[at]
 
 
-def _least(values: Ints) -> Any:
+def _least(values: Ints | Floats) -> Any:
     # For few values the minimum itself takes five times as long.
     return values[values.argmin()]
 
 
-def _most(values: Ints) -> Any:
+def _most(values: Ints | Floats) -> Any:
     return values[values.argmax()]

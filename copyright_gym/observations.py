@@ -19,7 +19,7 @@ from copyright_gym.features import (
     holder_features,
     joint_features,
 )
-from copyright_gym.routes import FIRST_KNOWN
+from copyright_gym.routes import FIRST_KNOWN, Stage
 from copyright_gym.state import BOUGHT, QUALITY, MarketState
 from copyright_gym.tables import FIRST_KNOWN_OF_ROUND
 
@@ -51,9 +51,9 @@ def observe_round(market: MarketState) -> NDArray[np.float32]:
         last round. A column lies together in memory.
     """
     features = np.empty((len(ROUND_FEATURES), market.n), np.float32)
-    t = market.round_index
+    t = market.routes.round_index[market.at()[1]]
     known = market.tables.round_features[t, FIRST_KNOWN_OF_ROUND:]
-    features[FIRST_KNOWN_OF_ROUND:] = known.T
+    features[FIRST_KNOWN_OF_ROUND:] = known[:, None] if known.ndim == 1 else known.T
     changing = features[:FIRST_KNOWN_OF_ROUND]
     np.multiply(market.past, market.tables.past_scale, out=changing)
     np.maximum(changing, -1, out=changing)
@@ -74,20 +74,21 @@ def observe_holder(market: MarketState) -> NDArray[np.float32]:
     rows, stop = market.at()
     visible = market.config.visible_expectations
     # A row per feature: what is computed together lies together in memory.
-    size = len(holder_features(visible)), market.n
-    features = np.empty(size, np.float32)
-    lot = market.routes.lot[stop]
-    due, holder = lot >= 0, lot % market.tables.holders
+    features = np.empty((len(holder_features(visible)), market.n), np.float32)
+    together = isinstance(stop, int)
+    lot = market.routes.lot.item(stop) if together else market.routes.lot[stop]
+    due, holder = lot >= 0, lot % market.holders
     known = market.routes.features[stop, FIRST_KNOWN:]
-    if isinstance(rows, slice):
+    if together:
         features[FIRST_KNOWN : len(HOLDER_FEATURES)] = known[:, None]
         features[BOUGHT:FIRST_KNOWN] = market.seen[holder] if due else 0
     else:
         features[FIRST_KNOWN : len(HOLDER_FEATURES)] = known.T
         features[BOUGHT:FIRST_KNOWN] = market.seen[holder, :, rows].T * due
     np.multiply(market.sheet, market.tables.sheet_scale, out=features[:BOUGHT])
-    np.maximum(features[QUALITY], -1, out=features[QUALITY])
-    np.divide(features[BOUGHT], market.tables.rounds, out=features[BOUGHT])
+    quality, bought = features[QUALITY], features[BOUGHT]
+    np.maximum(quality, -1, out=quality)
+    np.divide(bought, len(market.tables.base), out=bought)
     if visible:
         features[-1] = np.minimum(market.factor.T[holder, rows] / 4, 1) * due
     return np.asarray(features.T)
@@ -123,7 +124,9 @@ def mask_rounds(market: MarketState) -> NDArray[np.bool_]:
     """
     mask = np.empty((len(SHARES), market.n), np.bool_)
     mask[0] = True
-    mask[1:] = market.running & (market.leftover > 0)
+    mask[1:] = market.leftover > 0
+    if market.common_stage != Stage.BETWEEN:
+        mask[1:] &= market.running
     return np.asarray(mask.T)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from copyright_gym.errors import OptionError, listed
 from copyright_gym.features import MARKUPS, holder_features
 from copyright_gym.routes import plan_columns
 
@@ -107,6 +108,27 @@ def make_plain(tables: Tables) -> Plain:
         round_rows=list(tables.round_features),
         pauses=list(pauses),
     )
+
+
+def named_plan(tables: Tables, order: str, t: int) -> Plan:
+    """Return the plan of a round for a visiting order of all markets; it is kept.
+
+    Args:
+        tables: the tables.
+        order: name of the visiting order.
+        t: the round.
+
+    Returns:
+        The plan.
+
+    Raises:
+        OptionError: the order is unknown.
+    """
+    if order not in tables.orders:
+        known = listed(tables.orders)
+        raise OptionError(f"unknown order {order!r} of a policy; known: {known}")
+    plan = tables.plain.plans[order, t] = own_plan(tables, tables.orders[order], t)
+    return plan
 
 
 def own_plan(tables: Tables, orders: NDArray[np.int64], t: int) -> Plan:

@@ -36,7 +36,9 @@ class Policy(Protocol):
             leaves it to the market.
 
     A policy that neither draws nor remembers should also have a true attribute `stateless`:
-    it is then asked about many markets at once where others are copied for each market.
+    it is then asked about many markets at once where others are copied for each market. Such
+    a round policy may also have a method `act_one(observation) -> int`, which answers as `act`
+    does for one market, but sooner.
     """
 
     level: Level
@@ -196,6 +198,18 @@ def is_stateless(policy: Policy) -> bool:
         True if it says so by its attribute `stateless`.
     """
     return bool(getattr(policy, "stateless", False))
+
+
+def answers_one(policy: Policy) -> Callable[[NDArray[np.float32]], int] | None:
+    """Return what a policy answers for one market with, if it has such a method.
+
+    Args:
+        policy: the policy.
+
+    Returns:
+        Its method `act_one`, or None.
+    """
+    return getattr(policy, "act_one", None)
 
 
 def _known_level(level: Level) -> Level:

@@ -16,9 +16,8 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from copyright_gym.config import MarketConfig
-from copyright_gym.errors import OptionError, listed
 from copyright_gym.features import MARKUPS
-from copyright_gym.plain import Plan, own_plan
+from copyright_gym.plain import Plan, named_plan, own_plan
 from copyright_gym.quality import QualityModel, as_surrogate, make_quality
 from copyright_gym.routes import Stage
 from copyright_gym.tables import make_tables
@@ -141,7 +140,11 @@ class SingleMarket:
         if self.stage is not _BETWEEN:
             raise self._out_of_turn("begin_round")
         t, plain = self.round_index, self._plain
-        self._plan = self._round_plan(order, t)
+        if order is None and self.config.order == "random":
+            self._plan = own_plan(self.tables, self._orders, t)
+        else:
+            name = order or self.config.order
+            self._plan = plain.plans.get((name, t)) or named_plan(self.tables, name, t)
         leftover = self.outside
         budget = share * leftover
         self.round_left = self.round_budget = self.round_budgets[t] = budget
@@ -222,16 +225,12 @@ class SingleMarket:
     def round_observation(self) -> NDArray[np.float32]:
         """Observe at the round level, float32 (10,); see `observations.observe_round`."""
         plain = self._plain
-        observation: NDArray[np.float32] = plain.round_rows[self.round_index].copy()
+        observation = plain.round_rows[self.round_index].copy()
         leftover, quality, change = self.outside + self.round_left, self.quality, self.last_change
+        qualities = quality if quality > -1.0 else -1.0, change if change > -1.0 else -1.0
+        accepted = self.accepted * plain.per_holder
         _pack_round(
-            observation,
-            0,
-            leftover * plain.per_budget,
-            quality if quality > -1.0 else -1.0,
-            change if change > -1.0 else -1.0,
-            self.last_spent,
-            self.accepted * plain.per_holder,
+            observation, 0, leftover * plain.per_budget, *qualities, self.last_spent, accepted
         )
         return observation
 
@@ -239,7 +238,6 @@ class SingleMarket:
         """Observe at the holder level, float32 (19,); see `observations.observe_holder`."""
         plain, quality = self._plain, self.quality
         budget_part, outside_part = self._parts
-        observation: NDArray[np.float32]
         if self.stage is _OFFERING:
             _, holder, _, _, _, known = self._plan[self.position]
             observation = known.copy()
@@ -277,8 +275,7 @@ class SingleMarket:
 
     def round_mask(self) -> NDArray[np.int8]:
         """Return the legal actions of the round level, int8 (11,), 1 where legal."""
-        mask: NDArray[np.int8] = _MASKS[-1 if self.running and self.leftover > 0 else 0].copy()
-        return mask
+        return _MASKS[-1 if self.running and self.leftover > 0 else 0].copy()
 
     def holder_mask(self) -> NDArray[np.int8]:
         """Return the legal actions of the holder level, int8 (11,), 1 where legal."""
@@ -286,22 +283,7 @@ class SingleMarket:
         if self.stage is _OFFERING:
             limits = self._plan[self.position].limits
             beyond_none = bisect_left(limits, self.round_left, 0, _MOST)
-        mask: NDArray[np.int8] = _MASKS[beyond_none].copy()
-        return mask
-
-    def _round_plan(self, order: str | None, t: int) -> Plan:
-        if order is None:
-            if self.config.order == "random":
-                return own_plan(self.tables, self._orders, t)
-            order = self.config.order
-        plan = self._plain.plans.get((order, t))
-        if plan is None:
-            if order not in self.tables.orders:
-                known = listed(self.tables.orders)
-                raise OptionError(f"unknown order {order!r} of a policy; known: {known}")
-            plan = own_plan(self.tables, self.tables.orders[order], t)
-            self._plain.plans[order, t] = plan
-        return plan
+        return _MASKS[beyond_none].copy()
 
     def _out_of_turn(self, method: str) -> Exception:
         text = f"cannot call {method}: the market is {self.stage.text}"

@@ -23,7 +23,7 @@ Rows = Ints | slice
 
 _DIGITS = 52
 
-_add, _tanh = np.add, np.tanh
+_add, _multiply, _tanh = np.add, np.multiply, np.tanh
 
 
 class Increments(NamedTuple):
@@ -32,6 +32,7 @@ class Increments(NamedTuple):
     Attributes:
         lots: float64 (T, H, 3 * K), what a lot adds: to the hidden layer's input in its round,
             then to the sums of the counts and of the recencies.
+        rows: the same by round and holder, float64 (3 * K,) each.
         sums: float64 (H, 2 * K), the last two again; they are the same in all rounds.
         empty: float64 (2 * K,), the sums of an empty history; the bias counts as a count.
         decay: factor of the recencies' sum from round to round.
@@ -41,6 +42,7 @@ class Increments(NamedTuple):
     """
 
     lots: Floats
+    rows: list[list[Floats]]
     sums: Floats
     empty: Floats
     decay: float
@@ -68,8 +70,10 @@ def make_increments(surrogate: TanhSurrogate) -> Increments:
     sums, empty = (np.rint(values / grid) * grid for values in (sums, empty))
     split = len(surrogate.bias)
     now = sums[:, :split] + sums[:, split:] / total[:, None, None]
+    lots = np.concatenate([now, np.broadcast_to(sums, (rounds, *sums.shape))], axis=2)
     return Increments(
-        lots=np.concatenate([now, np.broadcast_to(sums, (rounds, *sums.shape))], axis=2),
+        lots=lots,
+        rows=[list(lots_of_round) for lots_of_round in lots],
         sums=sums,
         empty=empty,
         decay=surrogate.decay,
@@ -113,14 +117,17 @@ class TanhHistories:
         now = recencies * add.scale[t]
         now += counts
         self._now[rows] = now.T
-        self._sums[:, rows] = sums
+        if not isinstance(rows, slice):
+            self._sums[:, rows] = sums
 
     def buy(self, rows: Ints, t: Ints | int, holder: Ints | int) -> Floats:
         """Add a lot to some histories; return their qualities."""
         add = self._add
         held = self._now.take(rows, 0)
         held += add.lots[t, holder, ..., : held.shape[1]]
-        self._now[rows] = held
+        # As plain bytes, a row in one piece: twice as fast.
+        whole = f"V{held.strides[0]}"
+        self._now.view(whole).put(rows, held.view(whole))
         self._bought[holder, rows] = 1
         np.tanh(held, held)
         # A product per row, which has the same bits for any number of rows.
@@ -146,34 +153,38 @@ class TanhHistory:
             surrogate: what evaluates it.
         """
         self._surrogate = surrogate
-        add = self._add = surrogate.increments
+        add = surrogate.increments
         split = len(add.out)
-        self._sums = add.empty.copy()
+        self._sums, self._empty = add.empty.copy(), add.empty
         self._counts, self._recencies = self._sums[:split], self._sums[split:]
         # The hidden layer's input, then what the open round adds to the sums.
         self._open = np.zeros(3 * split)
         self._now, self._fresh = self._open[:split], self._open[split:]
         self._active = np.zeros(split)
-        self._out, self._nothing, self._lots = add.out, add.nothing, add.lots
+        self._out, self._nothing = add.out, add.nothing
+        self._rows = add.rows
+        # Arrays: NumPy takes longer to read a plain number.
+        self._decay = np.full(split, add.decay)
+        self._scales = list(np.repeat(add.scale[:, None], split, axis=1))
 
     def clear(self) -> None:
         """Forget all purchases."""
-        self._sums[:] = self._add.empty
+        self._sums[:] = self._empty
         self._fresh.fill(0)
 
     def begin_round(self, t: int) -> None:
         """Prepare for purchases in round t."""
-        add = self._add
-        np.multiply(self._recencies, add.decay, self._recencies)
-        np.add(self._sums, self._fresh, self._sums)
-        self._fresh.fill(0)
-        np.multiply(self._recencies, add.scale[t], self._now)
-        np.add(self._now, self._counts, self._now)
+        recencies, now, fresh = self._recencies, self._now, self._fresh
+        _multiply(recencies, self._decay, recencies)
+        _add(self._sums, fresh, self._sums)
+        fresh.fill(0)
+        _multiply(recencies, self._scales[t], now)
+        _add(now, self._counts, now)
 
     def buy(self, t: int, holder: int) -> float:
         """Add a holder's lot of round t, which was begun last; return the quality."""
         added, active = self._open, self._active
-        _add(added, self._lots[t, holder], added)
+        _add(added, self._rows[t][holder], added)
         _tanh(self._now, active)
         return float(active.dot(self._out)) - self._nothing
 

@@ -14,7 +14,7 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.envs.rendering import FPS, RENDER_MODES, Frame, Viewer
 from copyright_gym.errors import OptionError, listed
 from copyright_gym.features import MARKUPS, SHARES, bounds
-from copyright_gym.policies import Level, Policy, as_policy, is_stateless
+from copyright_gym.policies import Level, Policy, answers_one, as_policy, is_stateless
 from copyright_gym.single import SingleMarket
 
 Observation = NDArray[np.float32]
@@ -215,8 +215,13 @@ def open_round(market: SingleMarket, policy: Policy) -> None:
         market: the market, between rounds.
         policy: the round policy.
     """
-    observation, mask = market.round_observation(), market.round_mask().view(np.bool_)
-    market.begin_round(_SHARES[policy.act(observation[None], mask[None])[0]])
+    observation, act_one = market.round_observation(), answers_one(policy)
+    if act_one:
+        action = act_one(observation)
+    else:
+        mask = market.round_mask().view(np.bool_)
+        action = policy.act(observation[None], mask[None])[0]
+    market.begin_round(_SHARES[action])
 
 
 def finish_round(market: SingleMarket, policy: Policy) -> float:

@@ -60,9 +60,10 @@ class Draws:
         Returns:
             float64 (k, H).
         """
-        for row in rows[self._used[rows] == self._episodes].tolist():
+        used = self._used[rows]
+        empty = rows[used == self._episodes]
+        for row in empty.tolist():
             self.generator(row).standard_normal(out=self._ahead[row])
-            self._used[row] = 0
-        normals: Floats = self._ahead[rows, self._used[rows]]
-        self._used[rows] += 1
-        return normals
+        used %= self._episodes
+        self._used[rows] = used + 1
+        return np.asarray(self._ahead[rows, used])

@@ -15,7 +15,12 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.envs.base import check_flags
 from copyright_gym.envs.draws import Draws
 from copyright_gym.envs.team import Team
-from copyright_gym.errors import OptionError
+from copyright_gym.envs.vector_options import (
+    as_autoreset_mode,
+    as_seeds,
+    check_width,
+    reset_mask,
+)
 from copyright_gym.features import MARKUPS, bounds
 from copyright_gym.market import Market
 from copyright_gym.policies import Level, Policy, as_policy
@@ -63,16 +68,9 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
             OptionError: an option is impossible.
             PackError: the pack is unknown or damaged.
         """
-        if not isinstance(num_envs, int) or isinstance(num_envs, bool) or num_envs < 1:
-            raise OptionError(f"num_envs must be a positive integer, not {num_envs!r}")
+        check_width(num_envs)
         check_flags(reveal, None)
-        try:
-            self.autoreset_mode = AutoresetMode(autoreset_mode)
-        except ValueError as error:
-            known = ", ".join(mode.value for mode in AutoresetMode)
-            raise OptionError(
-                f"unknown autoreset_mode {autoreset_mode!r}; known: {known}"
-            ) from error
+        self.autoreset_mode = as_autoreset_mode(autoreset_mode)
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
         self.num_envs = num_envs
         self.market = Market(config, num_envs)
@@ -109,10 +107,8 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
             TypeError: the mask is no array of bools.
         """
         n = self.num_envs
-        seeds = [seed + i for i in range(n)] if isinstance(seed, int) else seed or [None] * n
-        if len(seeds) != n:
-            raise ValueError(f"{n} markets need as many seeds, not {len(seeds)}")
-        where = _reset_mask(options, n)
+        seeds = as_seeds(seed, n)
+        where = reset_mask(options, n)
         rows = range(n) if where is None else np.flatnonzero(where).tolist()
         for row in rows:
             if self._draws.reseed(row, seeds[row]):
@@ -290,14 +286,3 @@ class DiscreteVectorMarketEnv(VectorMarketEnv):
         infos = super()._infos(where)
         self._add(infos, where, "action_mask", self.action_masks().view(np.int8))
         return infos
-
-
-def _reset_mask(options: dict[str, Any] | None, n: int) -> Bools | None:
-    if options is None or "reset_mask" not in options:
-        return None
-    mask = options["reset_mask"]
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-        raise TypeError(f"reset_mask must be an array of bools, not {mask!r}")
-    if mask.shape != (n,) or not mask.any():
-        raise ValueError(f"reset_mask must have shape ({n},) and a True value, not {mask!r}")
-    return mask

@@ -116,44 +116,6 @@ def test_returned_arrays_are_copies(synthetic_pack, env_id):
     assert data_equivalence(*results, exact=True)
 
 
-@pytest.mark.parametrize("order", ["index", "value", "random"])
-def test_all_views_replay_one_trajectory(synthetic_pack, order):
-    class Fixed:
-        def __init__(self, level, actions):
-            self.level, self.order, self.actions = level, None, actions
-
-        def reset(self, n, rng):
-            self.left = iter(self.actions)
-
-        def act(self, observation, mask):
-            return np.array([next(self.left)])
-
-    options = {"pack": synthetic_pack, "order": order, "kappa": 0.3, "copyright_weight": 0.2}
-    rng = np.random.default_rng(9)
-    for seed in range(10):
-        shares, offers = rng.integers(1, 11, 5), rng.integers(0, 11, (5, 8))
-        holder_env = gym.make(HOLDER, round_policy=Fixed("round", shares), **options).unwrapped
-        holder_env.reset(seed=seed)
-        visited, holder_rewards, over = [], [], False
-        while not over:
-            t, holder = holder_env.market.round_index, holder_env.market.due_holder
-            visited.append(offers[t, holder])
-            _, reward, over, _, _ = holder_env.step(visited[-1])
-            holder_rewards.append(reward)
-        rounds = len(visited) // 8
-        round_env = gym.make(ROUND, holder_policy=Fixed("holder", visited), **options)
-        round_rewards = [
-            step[2] for step in rollout(round_env, seed, shares[:rounds])[1 : rounds + 1]
-        ]
-        joint_env = gym.make(JOINT, **options)
-        unit = np.concatenate([shares[:, None] / 10, (offers + 0.5) / 11], axis=1)
-        actions = (2 * unit - 1).astype(np.float32)[:rounds]
-        joint_rewards = [step[2] for step in rollout(joint_env, seed, actions)[1 : rounds + 1]]
-        assert round_rewards == joint_rewards
-        per_round = [sum(holder_rewards[8 * t : 8 * t + 8]) for t in range(rounds)]
-        assert per_round == round_rewards
-
-
 def test_environments_and_rollouts_play_the_same(synthetic_pack):
     config = copyright_gym.MarketConfig(pack=synthetic_pack)
     episodes = copyright_gym.play(config, "greedy", "greedy", [11, 12])

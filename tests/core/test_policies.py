@@ -18,7 +18,7 @@ from copyright_gym import (
 )
 from copyright_gym.errors import MissingExtraError, OptionError, PackError, PolicyError
 from copyright_gym.heuristics import GreedyHolder, GreedyRound
-from copyright_gym.observations import MARKUPS, SHARES
+from copyright_gym.observations import MARKUPS, ROUND_FEATURES, SHARES
 from copyright_gym.policies import as_policy
 
 
@@ -147,3 +147,11 @@ def test_policies_must_ask_for_a_known_order(synthetic_pack):
     policy.order = "cheapest"
     with pytest.raises(OptionError, match="unknown order 'cheapest' of a policy; known: index"):
         play(MarketConfig(pack=synthetic_pack), "uniform", policy, [0])
+
+
+def test_one_market_gets_the_same_answer():
+    policy = make_policy("uniform", "round")
+    observations = np.zeros((1000, len(ROUND_FEATURES)), np.float32)
+    observations[1:, ROUND_FEATURES.index("even_share")] = 1 / np.arange(1, 1000)
+    together = policy.act(observations, np.ones((1000, 11), bool))
+    assert [policy.act_one(row) for row in observations] == together.tolist()

@@ -6,6 +6,7 @@ import pickle
 import time
 import tracemalloc
 
+import cloudpickle
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -26,10 +27,10 @@ OTHER = {HOLDER: "round_policy", ROUND: "holder_policy"}
 N = 5
 
 
-def both(env_id, pack, mode=AutoresetMode.NEXT_STEP, **options):
+def both(env_id, pack, mode=AutoresetMode.NEXT_STEP, n=N, **options):
     options |= {"pack": pack}
-    native = gym.make_vec(env_id, N, autoreset_mode=mode, **options)
-    sync = SyncVectorEnv([lambda: gym.make(env_id, **options)] * N, autoreset_mode=mode)
+    native = gym.make_vec(env_id, n, autoreset_mode=mode, **options)
+    sync = SyncVectorEnv([lambda: gym.make(env_id, **options)] * n, autoreset_mode=mode)
     assert native.observation_space == sync.observation_space
     assert native.action_space == sync.action_space
     assert native.metadata["autoreset_mode"] is mode
@@ -53,20 +54,22 @@ def play(native, sync, steps, seed=0, **reset):
         if native.metadata["autoreset_mode"] is AutoresetMode.DISABLED and over.any():
             masks = [{"reset_mask": over.copy()} for _ in range(2)]
             assert_same(native.reset(options=masks[0]), sync.reset(options=masks[1]))
-    assert ends > N
+    assert ends > native.num_envs
 
 
+@pytest.mark.parametrize("n", [1, N])
 @pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("env_id", IDS)
-def test_equal_to_sync_vector_env(synthetic_pack, env_id, mode):
+def test_equal_to_sync_vector_env(synthetic_pack, env_id, mode, n):
     steps = 200 if env_id == HOLDER else 40
-    play(*both(env_id, synthetic_pack, mode), steps)
+    play(*both(env_id, synthetic_pack, mode, n), steps)
 
 
+@pytest.mark.parametrize("n", [1, N])
 @pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("other", ["random", "greedy"])
 @pytest.mark.parametrize("env_id", [HOLDER, ROUND])
-def test_equal_when_markets_diverge(synthetic_pack, env_id, other, mode):
+def test_equal_when_markets_diverge(synthetic_pack, env_id, other, mode, n):
     """Random rounds spend everything sooner or later, so that episodes end one by one."""
     options = {
         OTHER[env_id]: other,
@@ -79,7 +82,7 @@ def test_equal_when_markets_diverge(synthetic_pack, env_id, other, mode):
         "sigma": 0.0,
     }
     steps = 250 if env_id == HOLDER else 60
-    play(*both(env_id, synthetic_pack, mode, **options), steps, seed=4)
+    play(*both(env_id, synthetic_pack, mode, n, **options), steps, seed=4)
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -132,13 +135,17 @@ def test_returned_arrays_are_copies(synthetic_pack, env_id):
     assert_same(touched.step(actions), untouched.step(actions))
 
 
-def test_copies_go_on_identically(synthetic_pack):
-    env = gym.make_vec(HOLDER, 3, pack=synthetic_pack, round_policy="random", order="random")
+@pytest.mark.parametrize("library", [pickle, cloudpickle], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("env_id", IDS)
+def test_copies_go_on_identically(synthetic_pack, env_id, n, library):
+    policy = {OTHER[env_id]: "random"} if env_id in OTHER else {}
+    env = gym.make_vec(env_id, n, pack=synthetic_pack, order="random", **policy)
     env.reset(seed=0)
-    for _ in range(10):
+    for _ in range(11 if env_id == HOLDER else 2):
         env.step(env.action_space.sample())
-    copy = pickle.loads(pickle.dumps(env))
-    for _ in range(90):
+    copy = library.loads(library.dumps(env))
+    for _ in range(90 if env_id == HOLDER else 12):
         actions = env.action_space.sample()
         assert_same(env.step(actions), copy.step(actions))
 
@@ -166,6 +173,35 @@ def test_bad_actions_leave_the_state_unchanged(synthetic_pack, env_id, actions):
     with pytest.raises(InvalidAction, match=r"not in MultiDiscrete|actions must"):
         env.step(actions)
     assert pickle.dumps(env) == before
+
+
+@pytest.mark.parametrize("actions", [[11], [-1], [1.0], [True], [0, 0], 0, None, [None], [[0]]])
+def test_bad_actions_for_one_market(synthetic_pack, actions):
+    env = gym.make_vec(HOLDER, 1, pack=synthetic_pack)
+    with pytest.raises(ResetNeeded):
+        env.step([0])
+    env.reset(seed=0)
+    before = pickle.dumps(env)
+    with pytest.raises(InvalidAction, match=r"not in (Multi)?Discrete"):
+        env.step(actions)
+    assert pickle.dumps(env) == before
+    assert_same(env.step(np.array([3], np.uint8)), pickle.loads(before).step([3]))
+
+
+def test_one_market_has_what_many_have(synthetic_pack):
+    env = gym.make_vec(HOLDER, 1, pack=synthetic_pack, autoreset_mode="Disabled")
+    env.reset(seed=0, options={"reset_mask": np.array([True])})
+    infos = env.step([0])[4]
+    assert_same(env.action_masks(), infos["action_mask"].view(bool))
+    env.reveal = True
+    env.set_policy(GreedyRound())
+    observation, infos = env.reset(seed=0)
+    assert observation[:, 0] == pytest.approx(0.5)
+    assert_same(infos["hidden"]["expectations"][0], env.market.expectations)
+    joint = gym.make_vec(JOINT, 1, pack=synthetic_pack)
+    assert not hasattr(joint, "action_masks")
+    with pytest.raises(OptionError, match="render_mode must be None, not 'ansi'"):
+        gym.make_vec(HOLDER, 1, pack=synthetic_pack, render_mode="ansi")
 
 
 def test_bad_options(synthetic_pack):
