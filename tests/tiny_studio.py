@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
+from copyright_gym.art.adapters import add_adapters
 from copyright_gym.art.autoencoder import build_autoencoder
 from copyright_gym.art.dicebear_works import draw_works, style_holder
-from copyright_gym.art.diffusion import build_pipeline
+from copyright_gym.art.diffusion import PRECISIONS, build_pipeline
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.studio import Collection, Studio
 from copyright_gym.art.works import Works
@@ -25,14 +26,22 @@ def make_collection() -> Collection:
     )
 
 
-def make_pipeline() -> Any:
+def make_pipeline(method: str = "full", precision: str = "fp32") -> Any:
+    """An untrained pipeline in the dtypes of `load_pipeline`; adapters as a studio adds them."""
     torch.manual_seed(3)
     pipeline = build_pipeline(build_autoencoder().eval(), seed=4)
+    half = PRECISIONS[precision]
     for model in (pipeline.vae, pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2):
         model.requires_grad_(False).eval()
+    for model in (pipeline.text_encoder, pipeline.text_encoder_2):
+        model.to(half)
+    if method == "lora":
+        torch.nn.Module.to(pipeline.unet, half)
+        add_adapters(pipeline.unet, rank=8)
     return pipeline
 
 
-def make_studio() -> Studio:
-    settings = FinetuneSettings(epochs=3.0, batch=8)
-    return Studio(make_pipeline(), make_collection(), draw_works("avataaars", 12), settings)
+def make_studio(**settings: Any) -> Studio:
+    chosen = FinetuneSettings(**({"epochs": 3.0, "batch": 8} | settings))
+    pipeline = make_pipeline(chosen.method, chosen.precision)
+    return Studio(pipeline, make_collection(), draw_works("avataaars", 12), chosen)

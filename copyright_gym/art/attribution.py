@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from copyright_gym.art.finetune import TrainingSet, Weights
+from copyright_gym.art.adapters import Weights
+from copyright_gym.art.finetune import TrainingSet
 from copyright_gym.art.gradients import gradient_features
 from copyright_gym.errors import OptionError
 

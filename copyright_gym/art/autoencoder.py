@@ -166,19 +166,30 @@ def sharpen_decoder(
     return vae.eval()
 
 
+def _at_once(size: int) -> int:
+    """Return how many images of `size` pixels a side go through an autoencoder at once."""
+    return max(1, min(64, 2**20 // size**2))
+
+
 @torch.no_grad()
 def encode(vae: Any, images: NDArray[np.uint8]) -> Tensor:
-    """Return the scaled latents (n, 16, 8, 8) float32 of (n, 32, 32, 3) uint8 images."""
-    means = [vae.encode(part).latent_dist.mean for part in to_tensor(images).split(64)]
+    """Return the scaled latents (n, c, h, w) of (n, S, S, 3) uint8 images, float32 on the CPU."""
+    parts = to_tensor(images).to(vae.dtype).split(_at_once(images.shape[1]))
+    means = [vae.encode(part.to(vae.device)).latent_dist.mean.float().cpu() for part in parts]
     latents: Tensor = torch.cat(means) * vae.config.scaling_factor
     return latents
 
 
 @torch.no_grad()
 def decode(vae: Any, latents: Tensor) -> NDArray[np.uint8]:
-    """Return the (n, 32, 32, 3) uint8 images of scaled latents (n, 16, 8, 8)."""
-    parts = [vae.decode(part / vae.config.scaling_factor).sample for part in latents.split(64)]
-    return to_images(torch.cat(parts))
+    """Return the (n, S, S, 3) uint8 images of scaled latents (n, c, h, w)."""
+    scale = 2 ** (len(vae.config.block_out_channels) - 1)
+    parts = (latents / vae.config.scaling_factor).to(vae.dtype)
+    pixels = [
+        vae.decode(part.to(vae.device)).sample.float().cpu()
+        for part in parts.split(_at_once(latents.shape[-1] * scale))
+    ]
+    return to_images(torch.cat(pixels))
 
 
 def load_autoencoder(folder: Path) -> Any:

@@ -116,7 +116,9 @@ def train_base_model(training: BaseTraining, out: Path, work: Path) -> None:
         raise OptionError(f"{out} is there already; choose another --out folder")
     torch.set_num_threads(1)
     images = training.autoencoder_works().images
-    started = None if training.start is None else load_pipeline(find_pack(training.start) / "base")
+    started = None
+    if training.start is not None:
+        started = load_pipeline(find_pack(training.start) / "base", device="cpu")
     torch.manual_seed(0)
     vae = build_autoencoder() if started is None else started.vae
     vae = train_autoencoder(

@@ -161,13 +161,15 @@ def _visits(path: Path | None) -> list[Run]:
 
 def _pin_settings(path: Path, settings: FinetuneSettings, feature: str) -> None:
     """Refuse to mix records that were made with different settings."""
-    text = json.dumps({"finetune": settings.to_dict(), "feature": feature}, indent=1)
-    if path.exists() and path.read_text() != text:
-        raise OptionError(
-            f"{path.parent} holds records made with other settings ({path.read_text()}); "
-            "choose another --work folder"
-        )
-    path.write_text(text)
+    if path.exists():
+        stored = json.loads(path.read_text())
+        # Records from before a setting existed were made with its default.
+        if (FinetuneSettings(**stored["finetune"]), stored["feature"]) != (settings, feature):
+            raise OptionError(
+                f"{path.parent} holds records made with other settings ({json.dumps(stored)}); "
+                "choose another --work folder"
+            )
+    path.write_text(json.dumps({"finetune": settings.to_dict(), "feature": feature}, indent=1))
 
 
 def replicate_std(runs: Sequence[Run], store: RunStore, base_distance: float) -> float:

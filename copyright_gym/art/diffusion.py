@@ -1,8 +1,12 @@
-"""The SDXL pipeline: build a small one, condition on captions, train its UNet, generate works."""
+"""The SDXL pipeline: build a small one or load any, condition on captions, predict noise.
+
+Precision as in diffusers' SDXL training script: what stays frozen is stored in half precision,
+what is trained and the autoencoder in float32. The text encoders are always frozen when a
+loaded model is fine-tuned, so their dtype tells the precision of the pipeline.
+"""
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +15,13 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-TEXT_TOKENS: Final = 56
-BPE_MERGES: Final = 2000
+from copyright_gym.art.tokenizer import TEXT_TOKENS, build_tokenizer
+from copyright_gym.errors import OptionError, listed
+
 TEXT_WIDTH: Final = 48
 UNET_CHANNELS: Final = (64, 96)
 TIME_EMBEDDING: Final = 8
-SAMPLING_STEPS: Final = 10
+PRECISIONS: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # Weight losses by signal-to-noise ratio, clamped here (Hang et al., arXiv:2303.09556).
 MIN_SNR_GAMMA: Final = 5.0
 
@@ -28,10 +33,13 @@ class Conditions:
     Attributes:
         tokens: (n, tokens, width) hidden states of both text encoders.
         pooled: (n, width) pooled projection of the second encoder.
+        sizes: (n, 6) SDXL's size and crop conditions in pixels: height and width of the original
+            work, top and left of the crop, height and width of the image.
     """
 
     tokens: Tensor
     pooled: Tensor
+    sizes: Tensor
 
     def __len__(self) -> int:
         """Return the number of captions."""
@@ -39,42 +47,20 @@ class Conditions:
 
     def __getitem__(self, index: Tensor | slice) -> Conditions:
         """Return the conditions at `index`."""
-        return Conditions(self.tokens[index], self.pooled[index])
+        return Conditions(self.tokens[index], self.pooled[index], self.sizes[index])
+
+    def to(self, device: torch.device) -> Conditions:
+        """Return the conditions on a device."""
+        return Conditions(*(part.to(device) for part in (self.tokens, self.pooled, self.sizes)))
 
     @staticmethod
     def join(parts: Sequence[Conditions]) -> Conditions:
         """Return all conditions of `parts` in order."""
         return Conditions(
-            torch.cat([part.tokens for part in parts]), torch.cat([part.pooled for part in parts])
+            torch.cat([part.tokens for part in parts]),
+            torch.cat([part.pooled for part in parts]),
+            torch.cat([part.sizes for part in parts]),
         )
-
-
-def build_tokenizer() -> Any:
-    """Return a CLIP tokenizer with the first `BPE_MERGES` merges of open_clip's BPE file."""
-    import open_clip
-    from transformers import CLIPTokenizer
-
-    path = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
-    lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
-    # The annotation of `CLIPTokenizer` asks for strings; the tokenizer itself takes pairs.
-    merges: Any = [tuple(line.split()) for line in lines[1 : BPE_MERGES + 1]]
-    characters = list(_byte_characters())
-    vocabulary = characters + [character + "</w>" for character in characters]
-    vocabulary += ["".join(pair) for pair in merges]
-    vocabulary += ["<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(
-        vocab={token: index for index, token in enumerate(vocabulary)},
-        merges=merges,
-        model_max_length=TEXT_TOKENS,
-    )
-
-
-def _byte_characters() -> list[str]:
-    """Return CLIP's printable stand-in for each byte, in CLIP's order."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    stand_ins = printable + [256 + index for index in range(len(others))]
-    return [chr(code) for code in stand_ins]
 
 
 def build_pipeline(vae: Any, seed: int) -> Any:
@@ -140,21 +126,47 @@ def build_pipeline(vae: Any, seed: int) -> Any:
     return _quiet(pipeline)
 
 
-def load_pipeline(base: str | Path) -> Any:
+def load_pipeline(
+    base: str | Path,
+    *,
+    method: str = "full",
+    precision: str = "fp32",
+    vae: str | Path | None = None,
+    device: str | None = None,
+) -> Any:
     """Load an SDXL pipeline from a local folder or a hub name.
 
     Args:
         base: Folder in diffusers' layout, or a hub name such as
             `stabilityai/stable-diffusion-xl-base-1.0`.
-    """
-    from diffusers import StableDiffusionXLPipeline
+        method: `full` keeps the UNet in float32, as all of it will be trained; with `lora` it is
+            frozen and stored in `precision`.
+        precision: `fp32`, `bf16` or `fp16`.
+        vae: Another autoencoder in place of the base's, such as `madebyollin/sdxl-vae-fp16-fix`;
+            it is loaded in `precision`. The base's own is always used in float32, because SDXL's
+            overflows in half precision.
+        device: A torch device; by default CUDA where there is one, else the CPU.
 
+    Raises:
+        OptionError: `precision` is unknown.
+    """
+    from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+
+    if precision not in PRECISIONS:
+        raise OptionError(f"unknown precision {precision!r}; known: {listed(PRECISIONS)}")
+    half = PRECISIONS[precision]
+    dtypes: Any = {"default": half, "vae": torch.float32}
+    if method == "full":
+        dtypes["unet"] = torch.float32
+    parts = {}
+    if vae is not None:
+        parts["vae"] = AutoencoderKL.from_pretrained(vae, use_safetensors=True, dtype=half)
     pipeline = StableDiffusionXLPipeline.from_pretrained(
-        base, use_safetensors=True, add_watermarker=False, dtype=torch.float32
+        base, use_safetensors=True, add_watermarker=False, dtype=dtypes, **parts
     )
     for model in (pipeline.vae, pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2):
         model.requires_grad_(False).eval()
-    return _quiet(pipeline)
+    return _quiet(pipeline.to(device or ("cuda" if torch.cuda.is_available() else "cpu")))
 
 
 def _quiet(pipeline: Any) -> Any:
@@ -162,10 +174,22 @@ def _quiet(pipeline: Any) -> Any:
     return pipeline
 
 
-def condition(pipeline: Any, captions: Sequence[str]) -> Conditions:
+def mixed_precision(pipeline: Any) -> torch.autocast:
+    """Return the autocast context of a pipeline; it does nothing in float32."""
+    encoder = pipeline.text_encoder
+    half = encoder.dtype != torch.float32 and encoder.device.type != "meta"
+    return torch.autocast(encoder.device.type if half else "cpu", encoder.dtype, enabled=half)
+
+
+def condition(pipeline: Any, captions: Sequence[str], sizes: Tensor | None = None) -> Conditions:
     """Return what both text encoders make of captions, as SDXL's pipeline computes it.
 
     Gradients flow into the encoders where they are enabled.
+
+    Args:
+        pipeline: An SDXL pipeline.
+        captions: n captions.
+        sizes: (n, 6) size and crop conditions; by default `micro_conditions`.
     """
     tokens: list[Tensor] = []
     pooled = torch.empty(0)
@@ -183,13 +207,43 @@ def condition(pipeline: Any, captions: Sequence[str]) -> Conditions:
         output = encoder(ids.to(encoder.device), output_hidden_states=True)
         tokens.append(output.hidden_states[-2])
         pooled = output[0]
-    return Conditions(torch.cat(tokens, dim=-1), pooled)
+    if sizes is None:
+        sizes = micro_conditions(pipeline, len(captions))
+    return Conditions(torch.cat(tokens, dim=-1), pooled, sizes.to(pooled.device))
 
 
-def micro_conditions(pipeline: Any, count: int) -> Tensor:
-    """Return SDXL's (count, 6) size and crop conditions: full size, no crop."""
-    size = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+def micro_conditions(pipeline: Any, count: int, size: int | None = None) -> Tensor:
+    """Return SDXL's (count, 6) size and crop conditions of uncropped square works.
+
+    Args:
+        pipeline: An SDXL pipeline.
+        count: Number of works.
+        size: Their side in pixels; by default the side that the UNet is made for.
+    """
+    size = size or pipeline.unet.config.sample_size * pipeline.vae_scale_factor
     return torch.tensor([[size, size, 0, 0, size, size]], dtype=torch.float32).repeat(count, 1)
+
+
+def predict_noise(
+    pipeline: Any, noisy: Tensor, timesteps: Tensor, conditions: Conditions
+) -> Tensor:
+    """Return the UNet's noise prediction in float32, (n, c, h, w) like `noisy`.
+
+    All tensors are on the UNet's device; a timestep for all may be on the CPU.
+    """
+    unet = pipeline.unet
+    with mixed_precision(pipeline):
+        predicted: Tensor = unet(
+            noisy.to(unet.dtype),
+            timesteps,
+            conditions.tokens.to(unet.dtype),
+            added_cond_kwargs={
+                "text_embeds": conditions.pooled.to(unet.dtype),
+                "time_ids": conditions.sizes,
+            },
+            return_dict=False,
+        )[0]
+    return predicted.float()
 
 
 def denoising_loss(
@@ -199,53 +253,18 @@ def denoising_loss(
 
     Args:
         pipeline: An SDXL pipeline.
-        latents: (n, c, h, w) scaled latents.
+        latents: (n, c, h, w) scaled latents, on any device.
         conditions: n captions' conditions.
         noise: Gaussian noise in the latents' shape.
         timesteps: (n,) integers in [0, 1000).
     """
+    device = pipeline.unet.device
+    latents, noise, timesteps = latents.to(device), noise.to(device), timesteps.to(device)
     signal = pipeline.scheduler.alphas_cumprod.to(latents)[timesteps]
     shape = (-1, 1, 1, 1)
     noisy = signal.sqrt().view(shape) * latents + (1 - signal).sqrt().view(shape) * noise
-    predicted = pipeline.unet(
-        noisy,
-        timesteps,
-        conditions.tokens,
-        added_cond_kwargs={
-            "text_embeds": conditions.pooled,
-            "time_ids": micro_conditions(pipeline, len(latents)),
-        },
-        return_dict=False,
-    )[0]
+    predicted = predict_noise(pipeline, noisy, timesteps, conditions.to(device))
     ratio = signal / (1 - signal)
     weight = ratio.clamp(max=MIN_SNR_GAMMA) / ratio
     losses: Tensor = weight * (predicted - noise).square().mean(dim=(1, 2, 3))
     return losses
-
-
-@torch.no_grad()
-def generate_latents(
-    pipeline: Any, conditions: Conditions, noise: Tensor, batch: int = 128
-) -> Tensor:
-    """Generate scaled latents with the pipeline's Euler scheduler, without guidance.
-
-    Args:
-        pipeline: An SDXL pipeline.
-        conditions: n captions' conditions.
-        noise: (n, c, h, w) unit Gaussian noise; the same noise gives comparable works.
-        batch: Works generated at once.
-    """
-    parts = []
-    for start in range(0, len(conditions), batch):
-        part = conditions[slice(start, start + batch)]
-        parts.append(
-            pipeline(
-                prompt_embeds=part.tokens,
-                pooled_prompt_embeds=part.pooled,
-                latents=noise[start : start + batch],
-                num_inference_steps=SAMPLING_STEPS,
-                guidance_scale=1.0,
-                output_type="latent",
-            ).images
-        )
-    return torch.cat(parts)

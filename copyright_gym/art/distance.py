@@ -15,6 +15,7 @@ from copyright_gym.art.published_weights import require_weights
 from copyright_gym.errors import OptionError
 
 AXES: Final = 64
+_INCEPTION_BATCH: Final = 32
 
 
 class PrincipalAxes(nn.Module):
@@ -55,13 +56,19 @@ class FrechetDistance:
         reference: (n, S, S, 3) uint8 held-out works.
         feature: `efficientnet-lite0` (needs no download) or `fid` (Inception-v3, the published
             FID; its weights must be in the torch hub's checkpoint folder).
+        device: Where Inception-v3 computes.
 
     Raises:
         OptionError: If `feature` is unknown.
         MissingWeightsError: If the weights of Inception-v3 are not on this machine.
     """
 
-    def __init__(self, reference: NDArray[np.uint8], feature: str = "efficientnet-lite0") -> None:
+    def __init__(
+        self,
+        reference: NDArray[np.uint8],
+        feature: str = "efficientnet-lite0",
+        device: torch.device | str = "cpu",
+    ) -> None:
         """Measure the reference works once."""
         from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -75,13 +82,22 @@ class FrechetDistance:
             raise OptionError(f"unknown feature {feature!r}; known: 'efficientnet-lite0', 'fid'")
         self.metric = FrechetInceptionDistance(network, reset_real_features=False)
         self.metric.set_dtype(torch.float64)
-        self.metric.update(_planar(reference), real=True)
+        self._inception = feature == "fid"
+        if self._inception:
+            self.metric.to(device)
+        self._update(reference, real=True)
 
     def __call__(self, images: NDArray[np.uint8]) -> float:
         """Return the distance of (n, S, S, 3) uint8 images to the reference."""
         self.metric.reset()
-        self.metric.update(_planar(images), real=False)
+        self._update(images, real=False)
         return float(self.metric.compute())
+
+    def _update(self, images: NDArray[np.uint8], real: bool) -> None:
+        planar = _planar(images)
+        # Inception-v3 enlarges works to 299 px: all at once would not fit into a GPU.
+        for part in planar.split(_INCEPTION_BATCH if self._inception else len(planar)):
+            self.metric.update(part.to(self.metric.device), real=real)
 
 
 def _planar(images: NDArray[np.uint8]) -> Tensor:

@@ -22,8 +22,9 @@ from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import AbstractProjector
 from trak.utils import vectorize
 
+from copyright_gym.art.adapters import Weights, set_weights
 from copyright_gym.art.diffusion import micro_conditions
-from copyright_gym.art.finetune import TrainingSet, Weights
+from copyright_gym.art.finetune import TrainingSet
 
 PROJECTED: Final = 2048
 _HASHES: Final = 4
@@ -150,10 +151,12 @@ def gradient_features(
     Returns:
         (n, 2048) float64 features.
     """
-    pipeline.unet.load_state_dict(weights)
-    processors = pipeline.unet.attn_processors
-    pipeline.unet.set_attn_processor(AttnProcessor())  # fused attention has no batching rule
-    model = Denoiser(pipeline.unet.requires_grad_(True), micro_conditions(pipeline, 1)).eval()
+    unet, device = pipeline.unet, pipeline.unet.device
+    set_weights(unet, weights)
+    processors = unet.attn_processors
+    unet.set_attn_processor(AttnProcessor())  # fused attention has no batching rule
+    unet.to("cpu").requires_grad_(True)  # the projection is made for a CPU
+    model = Denoiser(unet, micro_conditions(pipeline, 1)).eval()
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn((timesteps, *works.latents.shape[1:]), generator=generator)
     parameters = sum(p.numel() for p in model.parameters())
@@ -172,5 +175,5 @@ def gradient_features(
         for batch in _in_batches(works):
             tracer.featurize(batch=batch, num_samples=len(batch[0]))
         features = np.array(tracer.saver.current_store["grads"], dtype=np.float64)
-    pipeline.unet.requires_grad_(False).set_attn_processor(processors)
+    unet.requires_grad_(False).to(device).set_attn_processor(processors)
     return features

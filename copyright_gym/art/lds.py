@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from scipy.stats import rankdata
 
+from copyright_gym.art.adapters import Weights, set_weights
 from copyright_gym.art.autoencoder import decode, encode
-from copyright_gym.art.diffusion import denoising_loss, generate_latents
-from copyright_gym.art.finetune import TrainingSet, Weights, finetune
+from copyright_gym.art.diffusion import denoising_loss
+from copyright_gym.art.finetune import RoundTraining, TrainingSet, finetune
+from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.works import Works
 
@@ -102,8 +104,10 @@ class Retraining:
         self.held_out = studio.collection.held_out.select(chosen)
         index = torch.from_numpy(chosen)
         conditions = studio.conditions[index]
-        studio.pipeline.unet.load_state_dict(self.full)
-        drawn = generate_latents(studio.pipeline, conditions, studio.noise[index])
+        set_weights(studio.pipeline.unet, self.full)
+        drawn = generate_latents(
+            studio.pipeline, conditions, studio.noise[index], sampling=studio.sampling
+        )
         self.generated = decode(studio.pipeline.vae, drawn)
         kept = encode(studio.pipeline.vae, self.held_out.images)
         self.targets = TrainingSet.join(
@@ -115,16 +119,17 @@ class Retraining:
         index = torch.from_numpy(np.flatnonzero(subset))
         generator = torch.Generator().manual_seed(seed)
         studio = self.studio
-        return finetune(
+        training = RoundTraining(
             studio.pipeline, studio.base_weights, self.works[index], studio.base_set, len(index),
             studio.settings, generator,
         )  # fmt: skip
+        return finetune(training)
 
     @torch.no_grad()
     def losses(self, weights: Weights) -> list[float]:
         """Return each target's training loss, over fixed timesteps and noises."""
         studio = self.studio
-        studio.pipeline.unet.load_state_dict(weights)
+        set_weights(studio.pipeline.unet, weights)
         generator = torch.Generator().manual_seed(_NOISE_SEED)
         total = torch.zeros(len(self.targets))
         for step in range(_LOSS_TIMESTEPS):
@@ -132,7 +137,7 @@ class Retraining:
             noise = torch.randn(self.targets.latents.shape, generator=generator)
             total += denoising_loss(
                 studio.pipeline, self.targets.latents, self.targets.conditions, noise, timesteps
-            )
+            ).cpu()
         return [float(loss) for loss in total / _LOSS_TIMESTEPS]
 
     def run(self, subset: int, seed: int) -> None:

@@ -9,8 +9,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from copyright_gym.art.adapters import Weights
 from copyright_gym.art.corpus import History, Run, RunStore
-from copyright_gym.art.finetune import FinetuneSettings, Weights
+from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.studio import Studio
 from copyright_gym.errors import PackError

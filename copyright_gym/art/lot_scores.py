@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from copyright_gym.art.autoencoder import decode
-from copyright_gym.art.diffusion import generate_latents
+from copyright_gym.art.adapters import set_weights
 from copyright_gym.art.finetune import TrainingSet
+from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
 
@@ -50,16 +50,13 @@ def copyright_scores(studio: Studio, folder: Path) -> tuple[NDArray[Any], NDArra
 
 def _lot_similarity(studio: Studio, similarity: Similarity, t: int, i: int) -> list[float]:
     history = ((),) * t + ((i,),)
-    studio.pipeline.unet.load_state_dict(
-        studio.train_round(studio.base_weights, history, seed=_SEED)
-    )
+    set_weights(studio.pipeline.unet, studio.train_round(studio.base_weights, history, seed=_SEED))
     lot, lot_set = studio.collection.lots[t][i], studio.lot_sets[t][i]
     generator = torch.Generator().manual_seed(_SEED)
     parts = []
     for _ in range(_GENERATIONS):
         noise = torch.randn(lot_set.latents.shape, generator=generator)
-        latents = generate_latents(studio.pipeline, lot_set.conditions, noise)
-        parts.append(similarity(lot.images, decode(studio.pipeline.vae, latents)))
+        parts.append(similarity(lot.images, studio.generate(lot_set.conditions, noise)))
     semantic, perceptual = np.mean(parts, axis=(0, 2))
     return [float(semantic), float(perceptual)]
 
@@ -83,12 +80,14 @@ def contribution_scores(studio: Studio, path: Path) -> NDArray[np.float64]:
     weights = studio.base_weights
     for t in range(rounds):
         weights = studio.train_round(weights, ((*range(holders),),) * (t + 1), seed=_SEED)
-    studio.pipeline.unet.load_state_dict(weights)
+    set_weights(studio.pipeline.unet, weights)
     works = TrainingSet.join([lot for row in studio.lot_sets for lot in row])
     per_holder = len(studio.conditions) // holders
     chosen = torch.cat([torch.arange(_TARGETS_A_HOLDER) + i * per_holder for i in range(holders)])
     conditions = studio.conditions[chosen]
-    latents = generate_latents(studio.pipeline, conditions, studio.noise[chosen])
+    latents = generate_latents(
+        studio.pipeline, conditions, studio.noise[chosen], sampling=studio.sampling
+    )
     scores = attribution_scores(
         studio.pipeline, weights, works, TrainingSet(latents, conditions), seed=_SEED
     )

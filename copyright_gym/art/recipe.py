@@ -59,7 +59,8 @@ class Recipe:
             settings: How a round trains.
             feature: Feature network of the distance, see `FrechetDistance`.
         """
-        return Studio(load_pipeline(base), self.collection(), self.replay(), settings, feature)
+        pipeline = load_pipeline(base, method=settings.method, precision=settings.precision)
+        return Studio(pipeline, self.collection(), self.replay(), settings, feature)
 
     def studio_maker(
         self, base: Path, settings: FinetuneSettings, feature: str

@@ -10,19 +10,30 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from copyright_gym.art.adapters import (
+    Weights,
+    add_adapters,
+    has_adapters,
+    read_weights,
+    set_weights,
+)
 from copyright_gym.art.autoencoder import decode, encode
-from copyright_gym.art.diffusion import condition, generate_latents
+from copyright_gym.art.diffusion import Conditions, condition, micro_conditions
 from copyright_gym.art.distance import FrechetDistance
-from copyright_gym.art.finetune import FinetuneSettings, TrainingSet, Weights, finetune
+from copyright_gym.art.finetune import FinetuneSettings, RoundTraining, TrainingSet, finetune
+from copyright_gym.art.sampling import DEFAULT_SAMPLING, Sampling, generate_latents
 from copyright_gym.art.works import Works
 from copyright_gym.pack import Holder
 
+_CAPTIONS_AT_ONCE: Final = 64
 _NOISE_SEED: Final = 20180  # one fixed noise for all measurements: common random numbers
 
 
@@ -45,11 +56,13 @@ class Studio:
     """Fine-tunes and measures.
 
     Args:
-        pipeline: The base model.
+        pipeline: The base model, loaded for the settings' method and precision; with `lora` its
+            UNet gets adapters.
         collection: Lots and held-out works.
         base_works: Works that the base model was trained on.
         settings: How a round trains.
         feature: Feature network of the distance, see `FrechetDistance`.
+        sampling: How works are drawn.
     """
 
     def __init__(
@@ -59,52 +72,90 @@ class Studio:
         base_works: Works,
         settings: FinetuneSettings,
         feature: str = "efficientnet-lite0",
+        sampling: Sampling = DEFAULT_SAMPLING,
     ) -> None:
         """Encode all works and captions once."""
         self.pipeline = pipeline
         self.collection = collection
         self.settings = settings
-        self.base_weights: Weights = {k: v.clone() for k, v in pipeline.unet.state_dict().items()}
+        self.sampling = sampling
+        if settings.method == "lora" and not has_adapters(pipeline.unet):
+            add_adapters(pipeline.unet, settings.lora_rank)
+        self.base_weights: Weights = read_weights(pipeline.unet)
         self.base_set = self._training_set(base_works)
         self.lot_sets = [[self._training_set(lot) for lot in lots] for lots in collection.lots]
-        self.distance = FrechetDistance(collection.held_out.images, feature)
-        with torch.no_grad():
-            self.conditions = condition(pipeline, collection.held_out.captions)
+        self.distance = FrechetDistance(
+            collection.held_out.images, feature, device=pipeline.unet.device
+        )
+        self.conditions = self._conditions(collection.held_out)
         generator = torch.Generator().manual_seed(_NOISE_SEED)
         shape = (len(self.conditions), *self.base_set.latents.shape[1:])
         self.noise = torch.randn(shape, generator=generator)
 
     @torch.no_grad()
+    def _conditions(self, works: Works) -> Conditions:
+        size = works.images.shape[1]
+        sizes = micro_conditions(self.pipeline, len(works), size)
+        # On a CPU all at once: the last bits of a matrix product depend on the batch.
+        on_cpu = self.pipeline.text_encoder.device.type == "cpu"
+        at_once = len(works) if on_cpu else _CAPTIONS_AT_ONCE
+        parts = [
+            condition(self.pipeline, works.captions[start : start + at_once], part)
+            for start, part in zip(range(0, len(works), at_once), sizes.split(at_once), strict=True)
+        ]
+        return Conditions.join(parts).to(torch.device("cpu"))
+
     def _training_set(self, works: Works) -> TrainingSet:
-        return TrainingSet(
-            encode(self.pipeline.vae, works.images), condition(self.pipeline, works.captions)
+        return TrainingSet(encode(self.pipeline.vae, works.images), self._conditions(works))
+
+    def training(
+        self, weights: Weights, history: Sequence[Sequence[int]], seed: int
+    ) -> RoundTraining:
+        """Set up the training of the last round of `history`; see `train_round`."""
+        t = len(history) - 1
+        licensed = TrainingSet.join(
+            [self.lot_sets[s][i] for s, members in enumerate(history) for i in members]
+        )
+        return RoundTraining(
+            self.pipeline,
+            weights,
+            licensed,
+            self.base_set,
+            sum(len(self.lot_sets[t][i]) for i in history[t]),
+            self.settings,
+            torch.Generator().manual_seed(round_seed(history, seed)),
         )
 
-    def train_round(self, weights: Weights, history: Sequence[Sequence[int]], seed: int) -> Weights:
+    def train_round(
+        self,
+        weights: Weights,
+        history: Sequence[Sequence[int]],
+        seed: int,
+        checkpoint: Path | None = None,
+        progress: bool = False,
+    ) -> Weights:
         """Return the weights after the last round of `history`.
 
         Args:
             weights: Weights before that round.
             history: For each round so far, the indices of the holders that accepted.
             seed: Seed of the training run; the round's own seed is derived from it.
+            checkpoint: Where unfinished steps are kept, see `finetune`.
+            progress: Whether to show a progress bar.
         """
-        coalition = history[-1]
-        if not coalition:
+        if not history[-1]:
             return weights
-        licensed = TrainingSet.join(
-            [self.lot_sets[t][i] for t, members in enumerate(history) for i in members]
-        )
-        new_works = sum(len(self.lot_sets[len(history) - 1][i]) for i in coalition)
-        generator = torch.Generator().manual_seed(round_seed(history, seed))
-        return finetune(
-            self.pipeline, weights, licensed, self.base_set, new_works, self.settings, generator
-        )
+        return finetune(self.training(weights, history, seed), checkpoint, progress=progress)
+
+    def generate(self, conditions: Conditions, noise: Tensor) -> NDArray[np.uint8]:
+        """Return (n, S, S, 3) uint8 works drawn by the UNet as it is."""
+        latents = generate_latents(self.pipeline, conditions, noise, sampling=self.sampling)
+        return decode(self.pipeline.vae, latents)
 
     def samples(self, weights: Weights) -> NDArray[np.uint8]:
         """Return (n, S, S, 3) uint8 works generated from the held-out captions."""
-        self.pipeline.unet.load_state_dict(weights)
-        latents = generate_latents(self.pipeline, self.conditions, self.noise)
-        return decode(self.pipeline.vae, latents)
+        set_weights(self.pipeline.unet, weights)
+        return self.generate(self.conditions, self.noise)
 
     def measure(self, weights: Weights) -> float:
         """Return the Fréchet distance of generated works to the held-out works."""

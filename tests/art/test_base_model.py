@@ -10,8 +10,9 @@ from copyright_gym.art import training_state
 from copyright_gym.art.autoencoder import build_autoencoder, sharpen_decoder, train_autoencoder
 from copyright_gym.art.base_model import BaseTraining, train_base, train_base_model
 from copyright_gym.art.dicebear_works import draw_works, style_holder
-from copyright_gym.art.diffusion import build_pipeline, condition, generate_latents, load_pipeline
+from copyright_gym.art.diffusion import build_pipeline, condition, load_pipeline
 from copyright_gym.art.portrait import BASE_STYLES, HOLDER_STYLES
+from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.weight_average import WeightAverage
 from copyright_gym.art.works import Works
 from copyright_gym.errors import OptionError

@@ -7,13 +7,14 @@ from diffusers import DDPMScheduler
 
 from copyright_gym.art.dicebear_works import draw_works
 from copyright_gym.art.diffusion import (
-    TEXT_TOKENS,
+    Conditions,
     condition,
     denoising_loss,
-    generate_latents,
     load_pipeline,
 )
 from copyright_gym.art.portrait import HOLDER_STYLES
+from copyright_gym.art.sampling import Sampling, generate_latents
+from copyright_gym.art.tokenizer import TEXT_TOKENS
 
 CAPTIONS = ("micah, tan hair, mouth smile", "big smile, brown skin, eyes angry")
 
@@ -64,6 +65,43 @@ def test_same_noise_gives_the_same_works_in_any_batch(pipeline: Any) -> None:
     torch.testing.assert_close(together, one_by_one, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_sampling_is_that_of_the_sdxl_pipeline(pipeline: Any, guidance: float) -> None:
+    noise = torch.randn((2, 16, 8, 8), generator=torch.Generator().manual_seed(1))
+    ours = condition(pipeline, CAPTIONS)
+    theirs = pipeline(
+        prompt_embeds=ours.tokens,
+        pooled_prompt_embeds=ours.pooled,
+        negative_prompt_embeds=torch.zeros_like(ours.tokens),
+        negative_pooled_prompt_embeds=torch.zeros_like(ours.pooled),
+        latents=noise,
+        num_inference_steps=7,
+        guidance_scale=guidance,
+        output_type="latent",
+    ).images
+    sampling = Sampling(steps=7, guidance=guidance)
+    assert torch.equal(generate_latents(pipeline, ours, noise, sampling=sampling), theirs)
+
+
+def test_impossible_sampling_is_refused() -> None:
+    for steps, guidance in ((0, 1.0), (10, 0.5)):
+        with pytest.raises(ValueError, match="at least 1 step and a guidance of at least 1"):
+            Sampling(steps, guidance)
+
+
+def test_size_and_crop_reach_the_unet(pipeline: Any) -> None:
+    generator = torch.Generator().manual_seed(1)
+    latents, noise = torch.randn((2, 2, 16, 8, 8), generator=generator)
+    whole = condition(pipeline, CAPTIONS)
+    assert whole.sizes.tolist() == [[32.0, 32, 0, 0, 32, 32]] * 2
+    cropped = torch.tensor([[64.0, 48, 16, 8, 32, 32]] * 2)
+    other = condition(pipeline, CAPTIONS, cropped)
+    assert torch.equal(Conditions.join([whole, other])[slice(2, 4)].sizes, cropped)
+    timesteps = torch.tensor([20, 900])
+    losses = [denoising_loss(pipeline, latents, c, noise, timesteps) for c in (whole, other)]
+    assert (losses[0] != losses[1]).all()
+
+
 def test_saved_pipeline_loads_as_a_normal_sdxl_pipeline(pipeline: Any, tmp_path: Path) -> None:
     from diffusers import StableDiffusionXLPipeline
 
@@ -72,3 +110,21 @@ def test_saved_pipeline_loads_as_a_normal_sdxl_pipeline(pipeline: Any, tmp_path:
     first, second = condition(pipeline, CAPTIONS), condition(load_pipeline(tmp_path), CAPTIONS)
     assert torch.equal(first.tokens, second.tokens)
     assert not list(tmp_path.rglob("*.bin"))
+
+
+def test_precision_leaves_what_must_be_exact_in_float32(pipeline: Any, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path)
+
+    def dtypes(**options: Any) -> list[torch.dtype]:
+        loaded = load_pipeline(tmp_path, device="cpu", **options)
+        parts = loaded.unet, loaded.vae, loaded.text_encoder, loaded.text_encoder_2
+        return [part.dtype for part in parts]
+
+    full, half = torch.float32, torch.bfloat16
+    assert dtypes() == [full] * 4
+    assert dtypes(precision="bf16") == [full, full, half, half]
+    assert dtypes(precision="bf16", method="lora") == [half, full, half, half]
+    own_vae = {"vae": tmp_path / "vae", "precision": "bf16", "method": "lora"}
+    assert dtypes(**own_vae) == [half] * 4
+    with pytest.raises(ValueError, match="unknown precision 'fp8'; known: bf16, fp16, fp32"):
+        load_pipeline(tmp_path, precision="fp8")

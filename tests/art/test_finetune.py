@@ -1,14 +1,17 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_studio import make_pipeline, make_studio
 
-from copyright_gym.art.finetune import FinetuneSettings, finetune
+from copyright_gym.art.adapters import Weights, read_weights
+from copyright_gym.art.finetune import FinetuneSettings, RoundTraining, finetune
 from copyright_gym.art.studio import Studio, round_seed
 
 
-def _train(studio: Studio, **settings: Any) -> dict[str, torch.Tensor]:
-    return finetune(
+def _training(studio: Studio, **settings: Any) -> RoundTraining:
+    return RoundTraining(
         studio.pipeline,
         studio.base_weights,
         studio.lot_sets[0][0],
@@ -17,6 +20,10 @@ def _train(studio: Studio, **settings: Any) -> dict[str, torch.Tensor]:
         FinetuneSettings(**({"epochs": 3.0, "batch": 8} | settings)),
         torch.Generator().manual_seed(5),
     )
+
+
+def _train(studio: Studio, **settings: Any) -> dict[str, torch.Tensor]:
+    return finetune(_training(studio, **settings))
 
 
 def test_steps_grow_with_the_new_works() -> None:
@@ -50,17 +57,87 @@ def test_training_lowers_the_loss_on_the_lot(studio: Studio) -> None:
     assert loss(_train(studio, epochs=30.0, lr=2e-3)) < 0.9 * loss(studio.base_weights)
 
 
-def test_lora_moves_attention_projections_only(studio: Studio) -> None:
-    weights = _train(studio, method="lora")
-    assert weights.keys() == studio.base_weights.keys()
-    moved = {n for n, w in weights.items() if not torch.equal(w, studio.base_weights[n])}
-    assert moved
-    assert all(any(part in name for part in ("to_k", "to_q", "to_v", "to_out")) for name in moved)
+@pytest.fixture(scope="module")
+def lora_studio() -> Studio:
+    return make_studio(method="lora", lr=1e-2)
 
 
-def test_unknown_method_is_refused() -> None:
+def test_lora_trains_adapters_that_go_on_learning(lora_studio: Studio) -> None:
+    before = {n: p.clone() for n, p in lora_studio.pipeline.unet.named_parameters()}
+    base = lora_studio.base_weights
+    assert base
+    assert all(part in name for name in base for part in ("attn", ".lora_"))
+    samples = lora_studio.samples(base)
+    first = lora_studio.train_round(base, ((0,),), 1)
+    second = lora_studio.train_round(first, ((0,), (1,)), 1)
+    assert base.keys() == first.keys() == second.keys()
+    for earlier, later in ((base, first), (first, second)):
+        assert any(not torch.equal(earlier[name], later[name]) for name in base)
+    for name, parameter in lora_studio.pipeline.unet.named_parameters():
+        assert torch.equal(parameter, before[name]) or ".lora_" in name
+    assert (lora_studio.samples(second) != samples).any()
+    assert (lora_studio.samples(base) == samples).all()
+
+
+def test_adapters_change_nothing_at_first(lora_studio: Studio, studio: Studio) -> None:
+    adapted = lora_studio.samples(lora_studio.base_weights)
+    assert (adapted == studio.samples(studio.base_weights)).all()
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_round_goes_on_from_a_stored_step_with_the_same_bits(
+    method: str, studio: Studio, lora_studio: Studio, tmp_path: Path
+) -> None:
+    owner = studio if method == "full" else lora_studio
+    settings = {"method": method, "epochs": 9.0}
+    whole = _train(owner, **settings)
+    stopped = _training(owner, **settings)
+    for _ in range(3):
+        stopped.step()
+    stopped.save(tmp_path / "step")
+    del stopped
+    resumed = _training(owner, **settings)
+    resumed.generator.manual_seed(99)
+    again = finetune(resumed, tmp_path / "step")
+    assert resumed.done == resumed.total > 4
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_gradient_checkpointing_computes_the_same(studio: Studio) -> None:
+    kept, recomputed = _train(studio), _train(studio, gradient_checkpointing=True)
+    for name in kept:
+        torch.testing.assert_close(kept[name], recomputed[name], rtol=1e-4, atol=1e-5)
+    assert not any(
+        getattr(module, "gradient_checkpointing", False)
+        for module in studio.pipeline.unet.modules()
+    )
+
+
+@pytest.mark.parametrize(("method", "precision"), [("full", "fp16"), ("lora", "bf16")])
+def test_half_precision_stays_close_to_float32(method: str, precision: str, studio: Studio) -> None:
+    def trained(precision: str) -> tuple[Weights, Weights]:
+        pipeline = make_pipeline(method, precision)
+        before = read_weights(pipeline.unet)
+        settings = FinetuneSettings(epochs=1.0, batch=4, method=method, precision=precision)
+        lot = studio.lot_sets[0][0]
+        generator = torch.Generator().manual_seed(5)
+        return before, finetune(
+            RoundTraining(pipeline, before, lot, studio.base_set, 4, settings, generator)
+        )
+
+    before, exact = trained("fp32")
+    _, half = trained(precision)
+    assert all(weight.dtype == torch.float32 for weight in half.values())
+    moved = sum(float((exact[n] - before[n]).square().sum()) for n in exact)
+    apart = sum(float((exact[n] - half[n]).square().sum()) for n in exact)
+    assert 0 < apart < 0.25 * moved
+
+
+def test_unknown_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="'full' or 'lora', got 'adapter'"):
         FinetuneSettings(method="adapter")
+    with pytest.raises(ValueError, match="unknown precision 'int8'; known: bf16, fp16, fp32"):
+        FinetuneSettings(precision="int8")
 
 
 def test_buying_nothing_changes_nothing(studio: Studio) -> None:
