@@ -87,11 +87,9 @@ class SingleMarket:
         Args:
             generator: what the market draws from, as a market of the batched kernel does.
         """
-        holders, config = self.tables.holders, self.config
-        self.factor = np.exp(config.sigma * generator.standard_normal(holders)).tolist()
-        if config.order == "random":
-            still = np.broadcast_to(self.tables.orders["index"], self.tables.base.shape)
-            self._orders = generator.permuted(still, axis=1)
+        self.factor = np.exp(self.config.sigma * generator.standard_normal(self.holders)).tolist()
+        if self.config.order == "random":
+            self._orders = generator.permuted(self.tables.orders["index"], axis=1)
         self._clear()
         self.stage = _BETWEEN
 
@@ -177,8 +175,7 @@ class SingleMarket:
             plain = self._plain
             self.bought[lot] = True
             self.round_left -= price
-            self.accepted += 1
-            self._counts[holder] += 1
+            self.accepted, self._counts[holder] = self.accepted + 1, self._counts[holder] + 1
             half = price / (2.0 * lowest)
             if half < self._taken[holder]:
                 self._taken[holder] = half
@@ -217,15 +214,14 @@ class SingleMarket:
         self.round_leftovers.append(self.outside)
         self.round_qualities.append(self.quality)
         self.round_index += 1
-        over = self.round_index == self.tables.rounds
-        over = over or self.outside <= 1e-9 * self._plain.budget
+        over = self.round_index == self.tables.rounds or self.outside <= 1e-9 * self._plain.budget
         self.stage = _DONE if over else _BETWEEN
         return reward
 
     def round_observation(self) -> NDArray[np.float32]:
         """Observe at the round level, float32 (10,); see `observations.observe_round`."""
         plain = self._plain
-        observation = plain.round_rows[self.round_index].copy()
+        observation: NDArray[np.float32] = plain.round_rows[self.round_index].copy()
         leftover, quality, change = self.outside + self.round_left, self.quality, self.last_change
         qualities = quality if quality > -1.0 else -1.0, change if change > -1.0 else -1.0
         accepted = self.accepted * plain.per_holder
@@ -238,6 +234,7 @@ class SingleMarket:
         """Observe at the holder level, float32 (19,); see `observations.observe_holder`."""
         plain, quality = self._plain, self.quality
         budget_part, outside_part = self._parts
+        observation: NDArray[np.float32]
         if self.stage is _OFFERING:
             _, holder, _, _, _, known = self._plan[self.position]
             observation = known.copy()
@@ -275,7 +272,8 @@ class SingleMarket:
 
     def round_mask(self) -> NDArray[np.int8]:
         """Return the legal actions of the round level, int8 (11,), 1 where legal."""
-        return _MASKS[-1 if self.running and self.leftover > 0 else 0].copy()
+        mask: NDArray[np.int8] = _MASKS[-1 if self.running and self.leftover > 0 else 0].copy()
+        return mask
 
     def holder_mask(self) -> NDArray[np.int8]:
         """Return the legal actions of the holder level, int8 (11,), 1 where legal."""
@@ -283,7 +281,8 @@ class SingleMarket:
         if self.stage is _OFFERING:
             limits = self._plan[self.position].limits
             beyond_none = bisect_left(limits, self.round_left, 0, _MOST)
-        return _MASKS[beyond_none].copy()
+        mask: NDArray[np.int8] = _MASKS[beyond_none].copy()
+        return mask
 
     def _out_of_turn(self, method: str) -> Exception:
         text = f"cannot call {method}: the market is {self.stage.text}"

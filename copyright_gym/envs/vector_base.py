@@ -78,8 +78,7 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         self.num_envs = num_envs
         self.market = Market(config, num_envs)
         self.reveal = reveal
-        low, high = bounds(features)
-        self.single_observation_space = Box(low, high, dtype=np.float32)
+        self.single_observation_space = Box(*bounds(features), dtype=np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.single_action_space = action_space
         self.action_space = batch_space(action_space, num_envs)

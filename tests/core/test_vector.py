@@ -86,6 +86,16 @@ def test_equal_when_markets_diverge(synthetic_pack, env_id, other, mode, n):
 
 
 @pytest.mark.parametrize("env_id", IDS)
+def test_wide_environments_play_the_same(synthetic_pack, env_id):
+    size = np.getbufsize()
+    native, sync = both(env_id, synthetic_pack, n=300, rho=0.1)
+    play(native, sync, 85 if env_id == HOLDER else 12)
+    with pytest.raises(InvalidAction):
+        native.step(None)
+    assert np.getbufsize() == size
+
+
+@pytest.mark.parametrize("env_id", IDS)
 def test_seeds(synthetic_pack, env_id):
     native, sync = both(env_id, synthetic_pack)
     for seed in (3, [5, 1, 5, None, 2], None, [9, 8, 7, 6, 5]):
