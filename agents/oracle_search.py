@@ -191,7 +191,16 @@ class OracleSearch:
                 & (price[rows][:, None] - price[rows][:, :, None] <= left[:, None, None])
             )
             moved = values.quality(hidden[row] - effects[out] + effects[into])
-            gains[row, out, into] = moved - values.quality(hidden)[row]
+            # The effects hold for histories that end in the last round; the others are asked.
+            last = np.append(np.arange(lots) >= lots - self.holders, False)
+            early = now[:, last[:-1]].sum(axis=1)[row] - last[out] + last[into] == 0
+            if early.any():
+                histories = np.pad(now, ((0, 0), (0, 1)))[row[early]]
+                places = np.arange(len(histories))
+                histories[places, out[early]] = False
+                histories[places, into[early]] = True
+                moved[early] = self._quality(histories[:, :-1])
+            gains[row, out, into] = moved - self._quality(now)[row]
             move = gains.reshape(len(rows), -1).argmax(axis=1)
             helps = gains.reshape(len(rows), -1).max(axis=1) > _LEAST_GAIN
             rows, (out, into) = rows[helps], divmod(move[helps], lots + 1)
