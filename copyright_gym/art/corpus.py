@@ -1,7 +1,7 @@
 """Real fine-tuning histories: resumable, parallel, one record a run.
 
-A run is a purchase history played by real fine-tuning. Each finished round is stored at once; a
-killed build goes on at the round it was in.
+A run is a purchase history played by real fine-tuning. Each finished round is stored at once, and
+long rounds on the way; a killed build goes on where it was.
 """
 
 from __future__ import annotations
@@ -162,6 +162,10 @@ class RunStore:
 
         return load_file(self._weights_path(run, rounds_done))
 
+    def unfinished_path(self, run: Run, t: int) -> Path:
+        """Return where the steps of round `t` are kept until it is finished."""
+        return self.folder / f"{run.name}.{t}.unfinished.safetensors"
+
     def _weights_path(self, run: Run, rounds_done: int) -> Path:
         return self.folder / f"{run.name}.{rounds_done}.safetensors"
 
@@ -173,10 +177,12 @@ def play_run(studio: Studio, run: Run, store: RunStore) -> list[float]:
         return distances
     weights = store.weights(run, len(distances)) if distances else studio.base_weights
     for t in range(len(distances), len(run.history)):
-        weights = studio.train_round(weights, run.history[: t + 1], run.seed)
+        unfinished = store.unfinished_path(run, t)
+        weights = studio.train_round(weights, run.history[: t + 1], run.seed, unfinished)
         unchanged = distances and not run.history[t]
         distances.append(distances[-1] if unchanged else studio.measure(weights))
         store.save(run, distances, weights)
+        unfinished.unlink(missing_ok=True)
     return distances
 
 

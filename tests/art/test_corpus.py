@@ -1,9 +1,11 @@
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny_studio import make_studio
 
+from copyright_gym.art import finetune
 from copyright_gym.art.corpus import (
     Run,
     RunStore,
@@ -13,6 +15,7 @@ from copyright_gym.art.corpus import (
     signal_coalitions,
     signal_runs,
 )
+from copyright_gym.art.finetune import RoundTraining
 from copyright_gym.art.studio import Studio
 
 
@@ -48,11 +51,11 @@ def test_a_killed_run_goes_on_in_its_round_and_ends_the_same(
     train = Studio.train_round
     trained: list[Any] = []
 
-    def dies_in_second_round(self: Studio, weights: Any, history: Any, seed: int) -> Any:
+    def dies_in_second_round(self: Studio, weights: Any, history: Any, *rest: Any) -> Any:
         trained.append(len(history))
         if trained == [1, 2]:
             raise KilledError
-        return train(self, weights, history, seed)
+        return train(self, weights, history, *rest)
 
     monkeypatch.setattr(Studio, "train_round", dies_in_second_round)
     with pytest.raises(KilledError):
@@ -61,6 +64,33 @@ def test_a_killed_run_goes_on_in_its_round_and_ends_the_same(
     assert play_run(studio, run, store) == whole
     assert trained == [1, 2, 2]
     assert store.finished(run)
+    assert [path.suffix for path in store.folder.iterdir()] == [".json"]
+
+
+def test_a_run_killed_within_a_round_goes_on_from_its_last_stored_step(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(((0, 1),), seed=1)
+    whole = play_run(studio, run, RunStore(tmp_path / "whole"))
+    store = RunStore(tmp_path / "killed")
+    step = RoundTraining.step
+    done: list[int] = []
+
+    def dies_at_third_step(self: RoundTraining) -> None:
+        if done == [0, 1]:
+            done.append(-1)
+            raise KilledError
+        done.append(self.done)
+        step(self)
+
+    monkeypatch.setattr(RoundTraining, "step", dies_at_third_step)
+    # An hour passes with each look at the clock, so every step is stored.
+    monkeypatch.setattr(finetune.time, "monotonic", itertools.count(0, 3600).__next__)
+    with pytest.raises(KilledError):
+        play_run(studio, run, store)
+    assert store.unfinished_path(run, 0).exists()
+    assert play_run(studio, run, store) == whole
+    assert done[:4] == [0, 1, -1, 2]
     assert [path.suffix for path in store.folder.iterdir()] == [".json"]
 
 
