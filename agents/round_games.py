@@ -7,11 +7,11 @@ on nothing else, by the pack's surrogate.
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from copyright_gym import coalition_game
 from copyright_gym.config import MarketConfig
 from copyright_gym.tables import make_tables
 
@@ -77,16 +77,8 @@ def leave_one_out(config: MarketConfig) -> Floats:
 
 
 def _exact(config: MarketConfig, t: int, holders: int) -> Floats:
-    members = (np.arange(2**holders)[:, None] >> np.arange(holders) & 1).astype(np.bool_)
-    game, size = worth(config, t, members), members.sum(axis=1)
-    weights = np.array(
-        [1 / (holders * math.comb(holders - 1, k)) if k < holders else 0.0 for k in size]
-    )
-    values = np.zeros(holders)
-    for i in range(holders):
-        without = np.flatnonzero(~members[:, i])
-        values[i] = weights[without] @ (game[without | 1 << i] - game[without])
-    return values
+    coalitions = coalition_game.all_coalitions(holders)
+    return coalition_game.shapley_values(worth(config, t, coalitions))
 
 
 def _sampled(config: MarketConfig, t: int, holders: int) -> Floats:

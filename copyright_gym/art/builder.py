@@ -16,6 +16,7 @@ import numpy as np
 
 from copyright_gym.art.card import pack_card
 from copyright_gym.art.corpus import (
+    History,
     Run,
     RunStore,
     corpus_runs,
@@ -85,7 +86,8 @@ def build_pack(
     make_studio = recipe.studio_maker(base, settings, feature)
     signal = signal_runs(holders, rounds)
     corpus = corpus_runs(holders, rounds, histories, _CORPUS_SEED)
-    corpus += _visits(visited)
+    visits = _visited_histories(visited)
+    corpus += visited_runs(visits)
     store = RunStore(work / "runs")
     todo = sum(not store.finished(run) for run in [*signal, *corpus])
     progress = tqdm(total=todo, desc="fine-tuning histories", unit="run", smoothing=0.1)
@@ -112,7 +114,9 @@ def build_pack(
         files[VISITED] = visited.read_bytes()
     files["signal.json"] = _json_bytes(report)
     files["surrogate.json"] = _json_bytes(fit)
-    files["card.md"] = pack_card(recipe, collection, MEASURES[feature], report, fit).encode()
+    files["card.md"] = pack_card(
+        recipe, collection, MEASURES[feature], report, fit, len(visits)
+    ).encode()
     write_pack(
         out,
         title=recipe.title,
@@ -151,12 +155,12 @@ def build_pack(
     )
 
 
-def _visits(path: Path | None) -> list[Run]:
-    """Return the runs of a file of visited histories."""
+def _visited_histories(path: Path | None) -> list[History]:
+    """Return the histories of a file of `packs visits`."""
     if path is None:
         return []
     entries = json.loads(path.read_text(encoding="utf-8"))
-    return visited_runs([tuple(map(tuple, entry["history"])) for entry in entries])
+    return [tuple(map(tuple, entry["history"])) for entry in entries]
 
 
 def _pin_settings(path: Path, settings: FinetuneSettings, feature: str) -> None:

@@ -15,6 +15,7 @@ def pack_card(
     measure: str,
     signal: dict[str, Any],
     fit: dict[str, Any],
+    visited: int,
 ) -> str:
     """Return the Markdown card of a pack.
 
@@ -24,6 +25,7 @@ def pack_card(
         measure: Full name of the distance.
         signal: Report of `signal_report`.
         fit: Report of `fit_surrogate`.
+        visited: How many of the histories are those that policies visit.
     """
     credits = "\n".join(
         f"| {holder.name} | {holder.style} | [{holder.licence}]({holder.licence_url}) "
@@ -32,6 +34,12 @@ def pack_card(
     )
     sizes = sorted({len(lot) for row in collection.lots for lot in row})
     lot = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
+    by_policies = (
+        f"{visited} histories are purchases of policies that were trained on an earlier fit of\n"
+        "this pack (`visited.json`); the others are random, or those of `signal.json`.\n"
+        if visited
+        else ""
+    )
     rounds = ", ".join(f"{quality:.3f}" for quality in signal["all_rounds_quality_mean"])
     return f"""# {recipe.title}
 
@@ -58,13 +66,15 @@ that their covariance can be estimated from that many works.
 | variance between coalitions over variance between seeds, one round | \
 {signal["variance_ratio"]:.0f} |
 | quality after each round of buying everything | {rounds} |
+| histories played by real fine-tuning, and measured rounds | \
+{fit["histories"]}, {fit["rows"]} |
 | surrogate, R² on held-out histories | {fit["held_out_r2"]:.4f} |
 | surrogate, mean absolute error on held-out histories | \
 {fit["held_out_mean_absolute_error"]:.4f} |
 | seed noise of the quality (standard deviation) | {fit["seed_noise_std"]:.4f} |
 
 Each history was held out once, whole; the surrogate's settings were chosen on the same folds.
-
+{by_policies}
 ## Limits
 
 Small images ({collection.held_out.images.shape[1]} px) and few sources. The numbers tell how

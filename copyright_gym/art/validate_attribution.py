@@ -20,11 +20,9 @@ from copyright_gym.art.attribution import ridge_scores
 from copyright_gym.art.autoencoder import to_tensor
 from copyright_gym.art.coalitions import (
     SEEDS,
-    all_coalitions,
     coalition_qualities,
     coalition_runs,
-    leave_one_out,
-    shapley_values,
+    coalition_table,
 )
 from copyright_gym.art.corpus import Run, RunStore, play_runs
 from copyright_gym.art.features import pooled_features
@@ -42,6 +40,7 @@ from copyright_gym.art.lds import (
 from copyright_gym.art.live import pack_studio
 from copyright_gym.art.lot_scores import shared_credit
 from copyright_gym.art.studio import Studio
+from copyright_gym.coalition_game import all_coalitions, leave_one_out, shapley_values
 from copyright_gym.pack import Pack, load_pack
 from copyright_gym.pack_files import npz_bytes
 from copyright_gym.quality import Surrogate
@@ -55,6 +54,8 @@ ANCHORS: Final = {"d-trak": (0.279, 0.244), "trak": (0.124, 0.079)}
 
 def measure_attribution(folder: Path, work: Path, workers: int) -> dict[str, Any]:
     """Make all retrainings and coalition runs of a pack, and report on them.
+
+    The report is stored as `attribution.json`, the coalitions' qualities as `coalitions.parquet`.
 
     Args:
         folder: The pack's folder.
@@ -72,7 +73,8 @@ def measure_attribution(folder: Path, work: Path, workers: int) -> dict[str, Any
     todo = sum(not store.finished(run) for run in runs)
     for _ in tqdm(done, total=todo, desc="coalitions"):
         pass
-    qualities = coalition_qualities(store, len(pack.holders), store.distances(Run(((),), 0))[0])
+    base_distance = store.distances(Run(((),), 0))[0]
+    qualities = coalition_qualities(store, len(pack.holders), base_distance)
     scores = np.load(work / "lds" / "scores.npz")
     report = {
         "pack": pack.name,
@@ -80,10 +82,14 @@ def measure_attribution(folder: Path, work: Path, workers: int) -> dict[str, Any
         "works": works,
         "holders": holder_report(qualities, holder_estimates(pack, plan, qualities, scores)),
     }
-    path = work / "attribution.json"
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.rename(path)
+    text = json.dumps(report, indent=1, sort_keys=True) + "\n"
+    for name, data in (
+        ("coalitions.parquet", coalition_table(store, len(pack.holders), base_distance)),
+        ("attribution.json", text.encode()),
+    ):
+        temporary = work / f"{name}.part"
+        temporary.write_bytes(data)
+        temporary.rename(work / name)
     return report
 
 
@@ -221,9 +227,7 @@ def surrogate_shapley(surrogate: Surrogate) -> Scores:
     Exact on the surrogate's 2**H coalitions of a round; no further fine-tuning is needed.
     """
     rounds, holders = surrogate.shape
-    coalitions = np.zeros((2**holders, holders), bool)
-    for number, members in enumerate(all_coalitions(holders)):
-        coalitions[number, list(members)] = True
+    coalitions = all_coalitions(holders)
     values = []
     for t in range(rounds):
         bought = np.zeros((2**holders, rounds, holders), bool)
