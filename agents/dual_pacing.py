@@ -42,7 +42,7 @@ class DualPacingHolder:
         values, tables = self._values, self._ledger.tables
         nothing = np.zeros((1, values.base.size), np.bool_)
         plan = values.plan(nothing, ~nothing, values.base[None], np.array([tables.budget]))
-        ratio = np.where(plan, values.gains(plan) / values.base, np.inf).min()
+        ratio = np.where(plan, values.gains(plan, plan) / values.base, np.inf).min()
         self._mu: Floats = np.full(n, ratio if np.isfinite(ratio) else 1e-6)
         self._plan: Bools = np.repeat(plan, n, axis=0)
         self._at: Ints = np.zeros(n, np.int64)
@@ -55,7 +55,9 @@ class DualPacingHolder:
         self._pace()
         lot, rows, holder = books.lot, books.rows, books.holder
         total = books.flat(books.bought) | (self._plan & books.open())
-        worth = values.gains(total)[rows, lot]
+        due = np.zeros_like(total)
+        due[rows, lot] = True
+        worth = values.gains(total, due)[rows, lot]
         chance = acceptance(
             books.refused[rows, holder, None],
             books.accepted[rows, holder, None],

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.agents.ledger import Bools, Floats, Observation, below
-from copyright_gym.agents.lot_values import LotValues
+from copyright_gym.agents.relaxed_surrogate import RelaxedSurrogate
 from copyright_gym.config import MarketConfig
 from copyright_gym.features import MARKUPS, SHARES, joint_features
 from copyright_gym.policies import Level
+from copyright_gym.tables import Tables, make_tables
 
 _DENSITY = 1 / math.sqrt(2 * math.pi)
 
@@ -39,23 +40,24 @@ class GradientJoint:
 
     def __init__(self, config: MarketConfig, steps: int = 150, rate: float = 0.05) -> None:
         self.config, self.steps, self.rate = config, steps, rate
-        self._values = LotValues(config)
+        self._tables: Tables = make_tables(config)
+        self._surrogate = RelaxedSurrogate(self._tables.pack, self._tables.holders)
         self._sigma = max(config.sigma, 0.01)
-        names = joint_features(self._values.tables.holders, config.visible_expectations)
+        names = joint_features(self._tables.holders, config.visible_expectations)
         self._columns = {
-            name: [names.index(f"{name}:{i}") for i in range(self._values.tables.holders)]
+            name: [names.index(f"{name}:{i}") for i in range(self._tables.holders)]
             for name in ("bought", "refused", "accepted")
         }
         self._leftover, self._round = names.index("leftover"), names.index("round")
 
     def reset(self, n: int, rng: np.random.Generator) -> None:
         """Begin new episodes."""
-        tables = self._values.tables
+        tables = self._tables
         self._bought: Bools = np.zeros((n, tables.rounds, tables.holders), np.bool_)
 
     def act(self, observation: Observation, mask: Bools) -> NDArray[np.float32]:
         """Plan, and offer what the plan says for this round."""
-        tables = self._values.tables
+        tables = self._tables
         seen = observation.astype(np.float64)
         rounds = tables.rounds
         # Markets whose episode is over lag behind; what is planned for them does not matter.
@@ -81,10 +83,10 @@ class GradientJoint:
 
     def _plan(self, t: int, refused: Floats, accepted: Floats, money: Floats) -> Floats:
         """Return the markups of all lots, float64 (n, M), 0 for no offer."""
-        values, rounds = self._values, self._values.tables.rounds
-        ahead = np.repeat(np.arange(rounds) >= t, values.tables.holders)
+        tables, rounds = self._tables, self._tables.rounds
+        ahead = np.repeat(np.arange(rounds) >= t, tables.holders)
         low, high = (np.tile(limit, (1, rounds)) for limit in (refused, accepted))
-        bought = self._bought.reshape(len(money), -1)
+        bought, base = self._bought.reshape(len(money), -1), tables.base.ravel()
         start = np.where(np.isfinite(high), high, 1.15 * np.maximum(low, 0.9))
         best, record = np.zeros_like(start), np.full(len(money), -np.inf)
         for level in (0.7, 1.0):
@@ -93,15 +95,16 @@ class GradientJoint:
             for step in range(1, self.steps + 1):
                 part, slope = self._parts(x, low, high)
                 part, slope = part * ahead, slope * ahead
-                hidden = values.hidden(bought + part)
-                gain = ((1 - np.tanh(hidden) ** 2) * values.out) @ values.effects.T
-                price = np.exp(x) * values.base
+                quality, slopes = self._surrogate.quality_and_slopes(
+                    (bought + part).reshape(-1, *tables.base.shape)
+                )
+                gain = slopes.reshape(part.shape)
+                price = np.exp(x) * base
                 spent = (price * part).sum(axis=1)
                 over = np.maximum(spent / np.maximum(money, 1e-9) - 1, 0)[:, None]
                 # A penalty whose slope is the best ratio at hand when 2 % are overspent.
-                weight = 50 * over * (gain / values.base).max(axis=1, keepdims=True)
+                weight = 50 * over * (gain / base).max(axis=1, keepdims=True)
                 gradient = gain * slope - weight * price * (part + slope)
-                quality = values.quality(hidden)
                 better = (spent <= money * 1.01) & (quality > record)
                 record = np.where(better, quality, record)
                 best[better] = np.exp(x[better])

@@ -64,7 +64,7 @@ class ModelAdaptiveHolder:
         )
         rows, lot, holder = books.rows, books.lot, books.holder
         total = bought | self._plan
-        gains = values.gains(total)
+        gains = values.gains(total, self._plan | still_open)
         money_price = self._money_price(gains, still_open, cost, self._plan[rows, lot])
         worth = gains[rows, lot] / (money_price * values.base[lot])
         planned = self._plan.reshape(len(rows), self._search.rounds, -1)

@@ -1,7 +1,7 @@
 """The oracle: knows all expectations, and buys the best it can find at the lowest markups.
 
 It needs markets with `visible_expectations`. See `oracle_search` for how it searches and when its
-purchases are proven to be the best.
+purchases are known to be the best.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@
   it a name in the results;
 - a name of the joint level, for example oracle or gradient;
 - hierarchical, cma-es, ppo, sac, dqn, or a baseline with a learned half: trained first, once per
-  training seed;
-- upper-bound: no policy but the proof of what no policy can exceed.
+  training seed.
 """
 
 from __future__ import annotations
@@ -15,9 +14,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from copyright_gym.agents.baselines import (
     BASELINES,
     LEARNED,
@@ -25,13 +21,11 @@ from copyright_gym.agents.baselines import (
 )
 from copyright_gym.agents.evolution import evolve, load_linear
 from copyright_gym.agents.flat import FLAT, load_network, train_flat
-from copyright_gym.agents.oracle_search import OracleSearch
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.agents.training import describe, train
 from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
-from copyright_gym.market import Market
 from copyright_gym.policies import Level, as_policy, policy_names
 from copyright_gym.rollout import Episodes, play, play_joint
 
@@ -39,7 +33,6 @@ _FILE = ".safetensors"
 
 METHOD = "hierarchical"
 ORACLE = "oracle"
-BOUND = "upper-bound"
 EVOLVED = "cma-es"
 RIVALS = (
     "all+model-adaptive",
@@ -59,7 +52,6 @@ GROUPS = {
     "trained-rivals": TRAINED_RIVALS,
     "baselines": BASELINES,
     "rivals": RIVALS,
-    "limits": (ORACLE, BOUND),
 }
 """Words that stand for several contestants."""
 
@@ -80,13 +72,13 @@ def expand(names: Sequence[str]) -> list[str]:
     joint = policy_names("joint")
     for name in found:
         pair = name.rpartition("=")[2].split("+")
-        if name == BOUND or is_trained(name) or name in joint:
+        if is_trained(name) or name in joint:
             continue
         if len(pair) != 2 or not all(
             half.endswith(_FILE) or half in policy_names(level) for half, level in _at_levels(pair)
         ):
             raise PolicyError(
-                f"unknown contestant {name!r}; write ROUND+HOLDER, {METHOD}, {BOUND}, a group "
+                f"unknown contestant {name!r}; write ROUND+HOLDER, {METHOD}, a group "
                 f"({listed(GROUPS)}) or a joint policy ({listed(joint)}); round policies: "
                 f"{listed(policy_names('round'))}; holder policies: "
                 f"{listed(policy_names('holder'))}"
@@ -154,7 +146,7 @@ def play_contestant(
     """Play a contestant.
 
     Args:
-        name: the contestant; not the upper bound.
+        name: the contestant.
         config: options of the markets.
         seeds: one per market.
         files: what `train_files` returned; empty if it needs no training.
@@ -185,22 +177,3 @@ def play_contestant(
 def _at_levels(halves: Sequence[str]) -> list[tuple[str, Level]]:
     levels: tuple[Level, Level] = ("round", "holder")
     return list(zip(halves, levels, strict=True))
-
-
-def upper_bound(config: MarketConfig, seeds: Sequence[int]) -> NDArray[np.float64]:
-    """Prove what no policy can exceed in each market.
-
-    It may pay every holder exactly the hidden expectation, which no grid of offers allows.
-
-    Args:
-        config: options of the markets.
-        seeds: one per market.
-
-    Returns:
-        float64 (n,), NaN where there is no bound.
-    """
-    market = Market(config, len(seeds))
-    market.reset([np.random.default_rng(seed) for seed in seeds])
-    cost = market.expectations.reshape(len(seeds), -1)
-    cost = np.where(cost > 0, cost, np.inf)
-    return OracleSearch(config).quality_bound(cost, np.full(len(seeds), market.budget))

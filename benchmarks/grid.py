@@ -26,7 +26,6 @@ from tqdm import tqdm
 from copyright_gym import __version__
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.contestants import (
-    BOUND,
     ORACLE,
     expand,
     is_trained,
@@ -34,7 +33,6 @@ from copyright_gym.benchmarks.contestants import (
     play_contestant,
     policy_fingerprints,
     train_files,
-    upper_bound,
 )
 from copyright_gym.benchmarks.economics import measures
 from copyright_gym.benchmarks.evaluate import evaluation_seeds
@@ -189,21 +187,18 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     if cell.training_seed is not None:
         folder = out / "trained" / cell.training_key
         files = train_files(cell.policy, config, cell.training_seed, cell.steps, folder)
-    if cell.policy == BOUND:
-        values = {"quality": upper_bound(config, seeds)}
-    else:
-        episodes = play_contestant(cell.policy, config, seeds, files)
-        made = (episodes.offers > 0).sum(axis=(1, 2))
-        values = {
-            "quality": episodes.quality[:, -1],
-            "spent": episodes.payments.sum(axis=(1, 2)) / episodes.budget,
-            "acceptance": episodes.bought.sum(axis=(1, 2)) / np.maximum(made, 1),
-            **measures(config, episodes),
-        }
+    episodes = play_contestant(cell.policy, config, seeds, files)
+    made = (episodes.offers > 0).sum(axis=(1, 2))
+    values = {
+        "quality": episodes.quality[:, -1],
+        "spent": episodes.payments.sum(axis=(1, 2)) / episodes.budget,
+        "acceptance": episodes.bought.sum(axis=(1, 2)) / np.maximum(made, 1),
+        **measures(config, episodes),
+    }
     pack = load_pack(config.pack)
     settings = asdict(config) | {
         "pack": pack.name,
-        "visible_expectations": cell.policy in (ORACLE, BOUND),
+        "visible_expectations": cell.policy == ORACLE,
     }
     constant = {
         "policy": label(cell.policy),

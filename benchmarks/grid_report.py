@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.contestants import BOUND, ORACLE
+from copyright_gym.benchmarks.contestants import ORACLE
 from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.benchmarks.grid import read_grid
 from copyright_gym.benchmarks.statistics import (
@@ -78,7 +78,7 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
     Args:
         folder: what `bench run` wrote.
         reference: the policy to compare with; None for the one with the highest mean over all
-            packs and budgets, without the oracle and the bound.
+            packs and budgets, without the oracle.
 
     Returns:
         The table in Markdown.
@@ -132,9 +132,9 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
 
 def _best(groups: dict[Group, dict[str, Floats]]) -> str:
     shared = set.intersection(*(set(policies) for policies in groups.values()))
-    names = sorted(shared - {ORACLE, BOUND})
+    names = sorted(shared - {ORACLE})
     if not names:
-        raise OptionError("no policy but the limits was played everywhere; give a reference")
+        raise OptionError("no policy but the oracle was played everywhere; give a reference")
     return max(names, key=lambda name: sum(float(p[name].mean()) for p in groups.values()))
 
 
@@ -159,7 +159,7 @@ def _charts(groups: dict[Group, dict[str, Floats]], folder: Path) -> None:
                 shares = [
                     values / np.maximum(here[rho][ORACLE], 1e-9)
                     for rho, values in played.items()
-                    if ORACLE in here[rho] and policy not in (ORACLE, BOUND)
+                    if ORACLE in here[rho] and policy != ORACLE
                 ]
                 if shares:
                     profile = performance_profile(np.concatenate(shares), grid)

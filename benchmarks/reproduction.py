@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from copyright_gym.benchmarks.contestants import GROUPS, is_trained
+from copyright_gym.benchmarks.contestants import GROUPS, ORACLE, is_trained
 from copyright_gym.benchmarks.grid import Cell, make_cells, run_grid
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -21,7 +21,7 @@ def quick_cells() -> list[Cell]:
     """Return the cells of the subset."""
     names = [name for group in GROUPS.values() for name in group if not is_trained(name)]
     return make_cells(
-        names,
+        [*names, ORACLE],
         packs=["portrait"],
         rhos=[0.4],
         seeds=[],

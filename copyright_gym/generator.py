@@ -6,8 +6,8 @@ Lots are drawn from distributions fitted to a real pack by moments. All lots are
 - semantic and perceptual similarity: Beta with the pack's mean and variance;
 - works: the pack's numbers, drawn with replacement;
 - surrogate: each holder gets the input weights of one of the pack's holders, drawn with
-  replacement and scaled by their number over the new one, so that buying everything has about
-  the same effect.
+  replacement. Exposures count by the share of a round's lots, not by their number, so that
+  buying everything has about the same effect; noise goes by the share of all lots bought.
 
 Source: our construction.
 """
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.errors import OptionError, PackError
+from copyright_gym.exposure_surrogate import ExposureSurrogate
 from copyright_gym.pack import Holder, Pack, load_pack, write_pack
-from copyright_gym.tanh_surrogate import TanhSurrogate
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def generate_pack(
 
     Raises:
         OptionError: a number is no integer or too small.
-        PackError: the pack `like` is unknown, or its surrogate has another form than "tanh".
+        PackError: the pack `like` is unknown, or its surrogate has another form than "exposure".
     """
     for name, value, least in (("holders", holders, 1), ("rounds", rounds, 1), ("seed", seed, 0)):
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -88,9 +88,16 @@ def _surrogate(
     rng: np.random.Generator, pack: Pack, shape: tuple[int, int]
 ) -> dict[str, NDArray[Any]]:
     fitted, (rounds, holders) = pack.surrogate, shape
-    if not isinstance(fitted, TanhSurrogate):
-        raise PackError(f"the pack {pack.name!r} has no surrogate of the form 'tanh'")
+    if not isinstance(fitted, ExposureSurrogate):
+        raise PackError(f"the pack {pack.name!r} has no surrogate of the form 'exposure'")
     known = len(pack.holders)
     chosen = rng.integers(known, size=holders)
-    weights = fitted.weights[np.concatenate([chosen, known + chosen])] * (known / holders)
-    return replace(fitted, rounds=rounds, weights=weights).to_arrays()
+    bought = np.linspace(0.0, 1.0, rounds * holders + 1)
+    return replace(
+        fitted,
+        rounds=rounds,
+        fade=fitted.fade ** (known / holders),
+        shares=fitted.shares[chosen],
+        exposures=fitted.exposures[chosen] * (known / holders),
+        noise=np.interp(bought, np.linspace(0.0, 1.0, len(fitted.noise)), fitted.noise),
+    ).to_arrays()

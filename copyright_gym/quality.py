@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.errors import PackError, listed, load_attribute
-from copyright_gym.tanh_surrogate import TanhSurrogate as TanhSurrogate
+from copyright_gym.exposure_surrogate import ExposureSurrogate as ExposureSurrogate
 
 if TYPE_CHECKING:
     from copyright_gym.pack import Pack
@@ -141,7 +141,7 @@ def as_surrogate(model: QualityModel) -> Surrogate | None:
     return cast(Surrogate, model) if model.marginal else None
 
 
-SURROGATE_FORMS: dict[str, type[Surrogate]] = {"tanh": TanhSurrogate}
+SURROGATE_FORMS: dict[str, type[Surrogate]] = {"exposure": ExposureSurrogate}
 """Surrogates by the name that a pack's `surrogate.npz` stores under "form"."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from math import exp
 
 
 class BruteMarket:
@@ -18,7 +18,7 @@ class BruteMarket:
             * (config.alpha * pack.contribution[s] / mean_c + config.beta * loss[s] / mean_l)
             for s in lots
         }
-        self.expected = {s: self.base[s] * math.exp(config.sigma * z[s[1]]) for s in lots}
+        self.expected = {s: self.base[s] * exp(config.sigma * z[s[1]]) for s in lots}
         self.exposure = {s: loss[s] / sum(loss.values()) for s in lots}
         self.budget = self.money = config.rho * sum(self.base.values())
         self.config, self.model, self.rounds, self.holders = config, pack.surrogate, rounds, holders
@@ -45,15 +45,20 @@ class BruteMarket:
     def quality(self):
         if not self.bought:
             return 0.0
-        model, last = self.model, max(t for t, _ in self.bought)
-        weight = [model.decay ** (last - t) for t in range(last + 1)]
-        features = [0.0] * len(model.weights)
-        for t, i in self.bought:
-            features[i] += 1 / model.rounds
-            features[len(features) // 2 + i] += weight[t] / sum(weight)
+        model, holders = self.model, len(self.model.shares)
+        counts, exposure = [0] * holders, [0.0] * holders
+        for t in range(self.rounds):
+            new = [i for s, i in self.bought if s == t]
+            for i in new:
+                counts[i] += 1
+            for i in range(holders):
+                exposure[i] *= model.fade ** len(new)
+                exposure[i] += len(new) * counts[i] / max(sum(counts), 1)
         value = 0.0
         for unit, out in enumerate(model.out):
-            start = model.bias[unit]
-            total = start + sum(x * w[unit] for x, w in zip(features, model.weights, strict=True))
-            value += out * (math.tanh(total) - math.tanh(start))
+            start = total = model.bias[unit]
+            for i in range(holders):
+                total += counts[i] / sum(counts) * model.shares[i][unit]
+                total += exposure[i] / model.rounds * model.exposures[i][unit]
+            value += out * (total / (1 + abs(total)) - start / (1 + abs(start)))
         return value

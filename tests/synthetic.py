@@ -7,21 +7,25 @@ from pathlib import Path
 import numpy as np
 
 from copyright_gym.pack import Holder, QualityFacts, write_pack
-from copyright_gym.quality import TanhSurrogate
+from copyright_gym.quality import ExposureSurrogate
 
 ROUNDS, HOLDERS = 5, 8
 
 
-def make_surrogate(rounds: int = ROUNDS, holders: int = HOLDERS) -> TanhSurrogate:
-    """A surrogate with falling returns; one hidden unit per holder and a shared one."""
+def make_surrogate(rounds: int = ROUNDS, holders: int = HOLDERS) -> ExposureSurrogate:
+    """A surrogate with falling returns; one hidden unit per holder and others for variety."""
     rng = np.random.default_rng(20180)
-    weights = np.zeros((2 * holders, holders + 1))
-    weights[np.arange(holders), np.arange(holders)] = 2.0
-    weights[holders + np.arange(holders), np.arange(holders)] = 0.3
-    weights[:holders, holders] = 1.0 / holders
-    bias = np.zeros(holders + 1)
-    out = np.append(rng.uniform(0.02, 0.1, holders), 0.2)
-    return TanhSurrogate(rounds, 0.7, weights, bias, out)
+    hidden = 1 << holders.bit_length()
+    shares = np.zeros((holders, hidden))
+    exposures = np.zeros((holders, hidden))
+    exposures[np.arange(holders), np.arange(holders)] = 2.0
+    shares[np.arange(holders), np.arange(holders)] = 0.3
+    exposures[:, holders:] = 1.0 / holders
+    shares[:, holders:] = rng.uniform(-0.1, 0.3, (holders, hidden - holders))
+    bias = np.linspace(0.0, 0.2, hidden)
+    out = np.append(rng.uniform(0.02, 0.1, holders), np.full(hidden - holders, 0.3 / hidden))
+    noise = np.append(0.0, np.full(rounds * holders, 0.02))
+    return ExposureSurrogate(rounds, 0.9, shares, exposures, bias, out, noise)
 
 
 def make_synthetic_pack(folder: str | Path) -> Path:

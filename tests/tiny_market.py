@@ -8,7 +8,7 @@ import numpy as np
 
 from copyright_gym import MarketConfig
 from copyright_gym.pack import Holder, QualityFacts, write_pack
-from copyright_gym.quality import TanhSurrogate
+from copyright_gym.quality import ExposureSurrogate
 
 CONTRIBUTION = np.array([1.5, 0.9, 0.6])
 WORTH = np.array([0.30, 0.25, 0.10])
@@ -18,12 +18,19 @@ WORTH = np.array([0.30, 0.25, 0.10])
 def make_tiny_pack(folder: str | Path, rounds: int = 1) -> str:
     """Write a pack of three holders whose lots' worths add up and return its folder.
 
-    Each holder has a hidden unit of its own; with one round, its lot adds out * tanh(1).
+    Each holder has a hidden unit of its own; with one round, its lot adds out / 2.
     """
     shape = rounds, len(WORTH)
-    weights = np.zeros((2 * len(WORTH), len(WORTH)))
-    weights[: len(WORTH)] = np.eye(len(WORTH))
-    surrogate = TanhSurrogate(rounds, 1.0, weights, np.zeros(3), WORTH / np.tanh(1.0))
+    exposures = rounds * np.eye(3, 4)
+    surrogate = ExposureSurrogate(
+        rounds,
+        1.0,
+        np.zeros((3, 4)),
+        exposures,
+        np.zeros(4),
+        2 * np.append(WORTH, 0.0),
+        np.zeros(3 * rounds + 1),
+    )
     write_pack(
         folder,
         title="Tiny",

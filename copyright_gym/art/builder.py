@@ -22,6 +22,7 @@ from copyright_gym.art.corpus import (
     corpus_runs,
     play_runs,
     signal_runs,
+    small_runs,
     visited_runs,
 )
 from copyright_gym.art.distance import AXES
@@ -52,6 +53,7 @@ def build_pack(
     work: Path,
     out: Path,
     histories: int,
+    small: int,
     visited: Path | None,
     workers: int,
     settings: FinetuneSettings,
@@ -66,6 +68,7 @@ def build_pack(
         work: Folder for records of finished work.
         out: Folder of the pack to write.
         histories: Number of random histories of five real rounds.
+        small: Number of further random histories of one to three holders.
         visited: File of further histories, those that policies visit; it goes into the pack.
         workers: Number of processes, each with one torch thread.
         settings: How a round trains.
@@ -86,6 +89,7 @@ def build_pack(
     make_studio = recipe.studio_maker(base, settings, feature)
     signal = signal_runs(holders, rounds)
     corpus = corpus_runs(holders, rounds, histories, _CORPUS_SEED)
+    corpus += small_runs(holders, rounds, small, _CORPUS_SEED)
     visits = _visited_histories(visited)
     corpus += visited_runs(visits)
     store = RunStore(work / "runs")

@@ -34,6 +34,9 @@ def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser
     )
     build.add_argument("--histories", type=int, default=60, help="histories of five rounds")
     build.add_argument(
+        "--small", type=int, default=0, help="further histories, of one to three holders"
+    )
+    build.add_argument(
         "--visited", type=Path, metavar="JSON", help="add the histories of `packs visits`"
     )
     build.add_argument("--workers", type=int, default=2, help="processes, one thread each")
@@ -74,12 +77,14 @@ def _build(options: argparse.Namespace) -> None:
         work=options.work or Path("runs/build") / recipe.name,
         out=out,
         histories=options.histories,
+        small=options.small,
         visited=options.visited,
         workers=options.workers,
         settings=settings,
         feature=options.feature,
         command=[
             "copyright-gym", "packs", "build", recipe.name, "--histories", str(options.histories),
+            *([] if not options.small else ["--small", str(options.small)]),
             *([] if options.visited is None else ["--visited", VISITED]),
         ],
     )  # fmt: skip

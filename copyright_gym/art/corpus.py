@@ -86,6 +86,32 @@ def corpus_runs(holders: int, rounds: int, count: int, seed: int) -> list[Run]:
     return runs
 
 
+def small_runs(holders: int, rounds: int, count: int, seed: int) -> list[Run]:
+    """Return histories of one to three holders, as small budgets buy them.
+
+    Such histories are the hardest to foresee. A longer list begins with a shorter one; every
+    tenth run repeats an earlier history with another seed.
+
+    Args:
+        holders: Number of holders.
+        rounds: Number of rounds.
+        count: How many runs.
+        seed: Seed of the histories.
+    """
+    runs: list[Run] = []
+    for index in range(count):
+        if index % 10 == 9:
+            runs.append(Run(runs[index - 9].history, 5000 + index))
+            continue
+        rng = np.random.default_rng([seed, 4000 + index])
+        group = rng.permutation(holders)[: index % 3 + 1]
+        bought = rng.random((rounds, len(group))) < rng.uniform(0.3, 1.0)
+        bought[rng.integers(rounds), rng.integers(len(group))] = True
+        history = tuple(tuple(sorted(group[row].tolist())) for row in bought)
+        runs.append(Run(history, 4000 + index))
+    return runs
+
+
 def visited_runs(histories: Sequence[History]) -> list[Run]:
     """Return runs of histories that policies visit; every ninth is played with two seeds.
 

@@ -28,6 +28,7 @@ def _build(work: Path, settings: FinetuneSettings, feature: str = FEATURE) -> No
         work=work,
         out=work / "pack",
         histories=1,
+        small=0,
         visited=None,
         workers=1,
         settings=settings,

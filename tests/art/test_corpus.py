@@ -14,6 +14,7 @@ from copyright_gym.art.corpus import (
     play_runs,
     signal_coalitions,
     signal_runs,
+    small_runs,
 )
 from copyright_gym.art.finetune import RoundTraining
 from copyright_gym.art.studio import Studio
@@ -36,6 +37,15 @@ def test_a_longer_corpus_begins_with_the_shorter_and_repeats_a_tenth() -> None:
     bought = [sum(map(len, history)) for history in histories]
     assert min(bought) <= 4
     assert max(bought) >= 30
+
+
+def test_small_runs_are_of_one_to_three_holders() -> None:
+    runs = small_runs(8, 5, 40, seed=0)
+    assert runs[:20] == small_runs(8, 5, 20, seed=0)
+    assert len({run.name for run in runs}) == 40
+    assert len({run.history for run in runs}) <= 36
+    sizes = {len(set().union(*run.history)) for run in runs}
+    assert sizes == {1, 2, 3}
 
 
 class KilledError(Exception):

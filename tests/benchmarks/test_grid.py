@@ -26,11 +26,11 @@ def cells(pack: str, *policies: str) -> list[Cell]:
 def test_run_resume_and_read(
     synthetic_pack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = cells(synthetic_pack, "uniform+greedy", "uniform+learned", "limits")
-    assert len(work) == 5  # two trainings
+    work = cells(synthetic_pack, "uniform+greedy", "uniform+learned", "oracle")
+    assert len(work) == 4  # two trainings
     run_grid(work, tmp_path)
     files = {path: path.read_bytes() for path in (tmp_path / "cells").iterdir()}
-    assert len(files) == 5
+    assert len(files) == 4
     lost = next(iter(files))
     lost.unlink()
     done: list[str] = []
@@ -50,7 +50,6 @@ def test_run_resume_and_read(
     )
     assert set(rows["training_seed"].dropna()) == {0, 1}
     quality = rows.groupby(["policy", "seed"])["quality"].mean().unstack(0)
-    assert (quality["upper-bound"] >= quality["oracle"] - 1e-9).all()
     assert (quality["oracle"] >= quality["uniform+greedy"]).all()
     assert rows["commit"].str.len().min() > 0
     assert np.isfinite(rows.loc[rows["policy"] == "oracle", "gini"]).all()
