@@ -100,7 +100,7 @@ def build_pack(
     progress.close()
     studio = make_studio()
     base_distance = store.distances(Run(((),), 0))[0]
-    semantic, perceptual = copyright_scores(studio, work / "lots")
+    semantic, perceptual = copyright_scores(studio, work / "copyright")
     contribution = contribution_scores(studio, work / "contribution.json")
     report = stored_signal(store, base_distance, holders, rounds)
     runs = [*corpus, *signal]
