@@ -40,12 +40,17 @@ def pack_card(
         if visited
         else ""
     )
+    own = recipe.base is not None  # the base model was trained for this project
+    held = "numbers, credits and weights that were trained for it" if own else "numbers and credits"
+    mixed = ", mixed with base works" if recipe.settings.base_share else ""
+    limits = "Small images" if own else "Images"
+    not_sdxl = ", and not those of\nSDXL 1.0" if own else ""
     rounds = ", ".join(f"{quality:.3f}" for quality in signal["all_rounds_quality_mean"])
     return f"""# {recipe.title}
 
 {len(collection.holders)} holders, {len(collection.lots)} rounds, {lot} works a lot.
 {recipe.about} The pack holds
-numbers, credits and weights that were trained for it, no works.
+{held}, no works.
 
 | holder | style | licence | source | works on sale |
 |---|---|---|---|---|
@@ -54,7 +59,7 @@ numbers, credits and weights that were trained for it, no works.
 ## How it was measured
 
 The base model is an SDXL-architecture pipeline. {recipe.base_about}
-In each round its UNet is fine-tuned on all lots bought so far, mixed with base works. Quality is
+In each round its UNet is fine-tuned on all lots bought so far{mixed}. Quality is
 q = 1 - D / D0, where D is the {measure} between
 {len(collection.held_out)} generated works and as many held-out works of all holders.
 EfficientNet-lite0 features are first reduced to {AXES} principal axes of the held-out works, so
@@ -77,7 +82,6 @@ Each history was held out once, whole; the surrogate's settings were chosen on t
 {by_policies}
 ## Limits
 
-Small images ({collection.held_out.images.shape[1]} px) and few sources. The numbers tell how
-policies compare on this market. They are not the numbers of arXiv:2410.20180, and not those of
-SDXL 1.0.
+{limits} ({collection.held_out.images.shape[1]} px) and few sources. The numbers tell how
+policies compare on this market. They are not the numbers of arXiv:2410.20180{not_sdxl}.
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from copyright_gym.art.finetune import TrainingSet
 from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
+from copyright_gym.art.whole_file import write_whole
 
 _GENERATIONS: Final = 2  # works generated a caption
 _SEED: Final = 7
@@ -41,9 +41,7 @@ def copyright_scores(studio: Studio, folder: Path) -> tuple[NDArray[Any], NDArra
         for i in range(len(row)):
             path = folder / f"lot_{t}_{i}.json"
             if not path.exists():
-                temporary = path.with_suffix(f".part{os.getpid()}")
-                temporary.write_text(json.dumps(_lot_similarity(studio, similarity, t, i)))
-                temporary.rename(path)
+                write_whole(path, json.dumps(_lot_similarity(studio, similarity, t, i)))
             scores[:, t, i] = json.loads(path.read_text())
     return scores[0], scores[1]
 
@@ -83,7 +81,8 @@ def contribution_scores(studio: Studio, path: Path) -> NDArray[np.float64]:
     set_weights(studio.pipeline.unet, weights)
     works = TrainingSet.join([lot for row in studio.lot_sets for lot in row])
     per_holder = len(studio.conditions) // holders
-    chosen = torch.cat([torch.arange(_TARGETS_A_HOLDER) + i * per_holder for i in range(holders)])
+    targets = min(_TARGETS_A_HOLDER, per_holder)
+    chosen = torch.cat([torch.arange(targets) + i * per_holder for i in range(holders)])
     conditions = studio.conditions[chosen]
     latents = generate_latents(
         studio.pipeline, conditions, studio.noise[chosen], sampling=studio.sampling
@@ -96,9 +95,7 @@ def contribution_scores(studio: Studio, path: Path) -> NDArray[np.float64]:
     sums = [part.sum() for part in np.split(credit, np.cumsum(sizes)[:-1])]
     contribution = np.array(sums).reshape(rounds, holders)
     contribution = np.asarray(contribution / contribution.mean())
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(contribution.tolist()))
-    temporary.rename(path)
+    write_whole(path, json.dumps(contribution.tolist()))
     return contribution
 
 

@@ -18,7 +18,7 @@ class Works:
     """Images with their captions.
 
     Attributes:
-        images: (n, S, S, 3) uint8, white background, S = `IMAGE_SIZE`.
+        images: (n, S, S, 3) uint8, white background; S = `IMAGE_SIZE` in the embedded packs.
         captions: n captions.
     """
 
