@@ -30,9 +30,7 @@ def make_folder(folder: Path, holders: Mapping[str, int]) -> Path:
     rows: list[Mapping[str, str]] = []
     seed = 0
     for name, count in holders.items():
-        rows.append(
-            {"file": name, "license": f"Licence of {name}", "attribution": name.title()}
-        )
+        rows.append({"file": name, "license": f"Licence of {name}", "attribution": name.title()})
         for index in range(count):
             file = f"{name}/{index:03}.png"
             draw(folder / file, seed)

@@ -81,10 +81,9 @@ def reported(report: BuildReport) -> Iterator[None]:
     Raises:
         BuildError: The disk is full; named in the report.
     """
-    outcome = "stopped"
+    outcome = "built"
     try:
         yield
-        outcome = "built"
     except CopyrightGymError as error:
         outcome = f"refused: {error}"
         raise
@@ -98,6 +97,9 @@ def reported(report: BuildReport) -> Iterator[None]:
             f"the disk is full ({error}); what is finished is kept: free space and give the same "
             "command again to go on"
         ) from error
+    except BaseException as error:  # also Ctrl-C
+        outcome = f"stopped: {error!r}"
+        raise
     finally:
         try:
             report.write(outcome)
