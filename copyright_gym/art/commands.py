@@ -1,4 +1,4 @@
-"""The commands `packs train-base`, `packs fetch` and `validate`; light to import."""
+"""The commands `packs captions`, `train-base` and `fetch`, and `validate`; light to import."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from copyright_gym.pack import find_pack
 
 
 def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `build`, `train-base` and `fetch` to the `packs` command."""
+    """Add `build`, `captions`, `train-base` and `fetch` to the `packs` command."""
     add_build(commands)
+    _add_captions(commands)
     base = commands.add_parser("train-base", help="train a small SDXL base model; resumable")
     base.add_argument("name", choices=RECIPE_NAMES, help="data set that the base model is for")
     base.add_argument("--out", type=Path, required=True, help="folder of the new base model")
@@ -24,6 +25,34 @@ def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser
     fetch = commands.add_parser("fetch", help="download the packages that works are drawn from")
     fetch.add_argument("name", choices=RECIPE_NAMES, help="data set")
     fetch.set_defaults(run=_fetch)
+
+
+def _add_captions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    captions = commands.add_parser("captions", help="caption your own works, for `build --works`")
+    captions.add_argument("folder", type=Path, help="a sub-folder of images a holder")
+    captions.add_argument(
+        "--model",
+        required=True,
+        help="of open_clip: an architecture (a CoCa one writes captions itself), local-dir:FOLDER "
+        "or hf-hub:NAME",
+    )
+    captions.add_argument(
+        "--weights",
+        metavar="FILE_OR_TAG",
+        help="of an architecture: a file, or a tag that open_clip downloads",
+    )
+    captions.add_argument(
+        "--words",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="a word or phrase a line; the best of each file makes the caption",
+    )
+    captions.add_argument(
+        "--count", type=int, metavar="N", help="works a holder, those that a build takes first"
+    )
+    captions.set_defaults(run=_captions)
 
 
 def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,6 +66,12 @@ def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     signal.add_argument("--workers", type=int, default=2, help="processes for --fresh")
     signal.set_defaults(run=_validate_signal)
     add_validate_attribution(actions)
+
+
+def _captions(options: argparse.Namespace) -> None:
+    load_attribute("copyright_gym.art.captions:caption_folder", extra="art")(
+        options.folder, options.model, options.weights, options.words, options.count
+    )
 
 
 def _train_base(options: argparse.Namespace) -> None:

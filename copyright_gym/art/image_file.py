@@ -26,20 +26,17 @@ class UnusableWorkError(Exception):
         self.what, self.detail = what, detail
 
 
-def square_image(data: bytes, size: int) -> NDArray[np.uint8]:
-    """Decode an image, turn it upright, put it on white, crop its middle and scale that down.
-
-    Of an animation the first frame counts.
+def read_image(data: bytes) -> Any:
+    """Decode an image, turn it upright and put it on white; of an animation the first frame.
 
     Args:
         data: The file's contents.
-        size: Side S of the square in pixels.
 
     Returns:
-        (S, S, 3) image.
+        Pillow image of mode RGB.
 
     Raises:
-        UnusableWorkError: It can't be decoded, or its shorter side is below `size`.
+        UnusableWorkError: It can't be decoded.
     """
     from PIL import Image, ImageOps
 
@@ -54,13 +51,31 @@ def square_image(data: bytes, size: int) -> NDArray[np.uint8]:
     if image.mode[0] in "IF":
         detail = f"its pixels are of mode {image.mode}; save it with 8 bits a channel"
         raise UnusableWorkError("unreadable image", detail)
-    if min(image.size) < size:
-        detail = f"{image.width} x {image.height} pixels, at least {size} x {size} are needed"
-        raise UnusableWorkError("tiny image", detail)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         on_white = Image.new("RGBA", image.size, "white")
         on_white.alpha_composite(image)
         image = on_white
-    fitted = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
-    return np.asarray(fitted, dtype=np.uint8)
+    return image.convert("RGB")
+
+
+def square_image(data: bytes, size: int) -> NDArray[np.uint8]:
+    """Read an image, crop its middle and scale that down.
+
+    Args:
+        data: The file's contents.
+        size: Side S of the square in pixels.
+
+    Returns:
+        (S, S, 3) image.
+
+    Raises:
+        UnusableWorkError: It can't be decoded, or its shorter side is below `size`.
+    """
+    from PIL import Image, ImageOps
+
+    image = read_image(data)
+    if min(image.size) < size:
+        detail = f"{image.width} x {image.height} pixels, at least {size} x {size} are needed"
+        raise UnusableWorkError("tiny image", detail)
+    return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS), dtype=np.uint8)

@@ -48,6 +48,11 @@ def works_of_holders(folder: Path) -> dict[str, list[str]]:
     return found
 
 
+def taking_order(files: Sequence[str], seed: int = 0) -> list[str]:
+    """Return a holder's files in the order in which they are taken: random, the same everywhere."""
+    return sorted(files, key=lambda file: hashlib.sha256(f"{seed} {file}".encode()).digest())
+
+
 def choose_works(folder: Path, division: Division, report: BuildReport) -> tuple[ChosenWork, ...]:
     """Choose the works: held-out works and lots, all different.
 
@@ -139,7 +144,7 @@ class _HolderWorks:
 
     def take(self, files: Sequence[str], kept: Sequence[_HolderWorks]) -> None:
         """Take as many of the files as are needed; `kept` are the holders before."""
-        for file in sorted(files, key=self._order):
+        for file in taking_order(files, self.division.seed):
             if len(self.chosen) == self.division.needed:
                 return
             try:
@@ -152,9 +157,6 @@ class _HolderWorks:
         """Return what was skipped, for a message."""
         counts = ", ".join(f"{count} x {what}" for what, count in self.skipped.items())
         return f" ({counts})" if counts else ""
-
-    def _order(self, file: str) -> bytes:
-        return hashlib.sha256(f"{self.division.seed} {file}".encode()).digest()
 
     def _take(self, file: str, kept: Sequence[_HolderWorks]) -> None:
         said = {column: self.metadata.value(file, column) for column in COLUMNS[1:]}

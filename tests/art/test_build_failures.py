@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from mortal_studio import MortalStudio
+from dying_worker import MortalStudio
 from safetensors import SafetensorError
 
 from copyright_gym.art import corpus, tensor_files, unbroken_runs
