@@ -38,6 +38,7 @@ from copyright_gym.art.unbroken_runs import finish_runs
 from copyright_gym.art.whole_file import write_whole
 from copyright_gym.errors import OptionError, listed
 from copyright_gym.pack import QualityFacts, write_pack
+from copyright_gym.pack_completeness import CORPUS
 from copyright_gym.pack_files import VISITED
 
 _PACKAGES: Final = (
@@ -108,7 +109,7 @@ def build_pack(
     semantic, perceptual = copyright_scores(studio, work / "lots")
     contribution = contribution_scores(studio, work / "contribution.json")
     signal_facts = stored_signal(store, base_distance, holders, rounds)
-    runs = [*corpus, *signal]
+    runs = list(dict.fromkeys([*corpus, *signal]))  # with few holders some agree
     rows = measured_rows(
         [(run.history, store.distances(run)) for run in runs],
         base_distance,
@@ -118,7 +119,7 @@ def build_pack(
     noise_std = replicate_std(runs, store, base_distance)
     surrogate, fit = fit_surrogate(rows, rounds, noise_std)
     files = {**recipe.files, **held_base(base)}
-    files["corpus.parquet"] = _corpus_bytes(runs, store, base_distance)
+    files[CORPUS] = _corpus_bytes(runs, store, base_distance)
     if visited is not None:
         files[VISITED] = visited.read_bytes()
     files["signal.json"] = _json_bytes(signal_facts)

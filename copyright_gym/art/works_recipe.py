@@ -15,6 +15,7 @@ from copyright_gym.art.portrait import PORTRAIT
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.works import Works
 from copyright_gym.art.works_folder import choose_works
+from copyright_gym.pack_completeness import WORKS as WORKS_FILE
 
 WORKS: Final = "works"  # the name of all such recipes
 
@@ -57,5 +58,5 @@ def works_recipe(
         ),
         settings=FinetuneSettings(base_share=0.0) if own_base else PORTRAIT.settings,
         packages=("pillow",) if own_base else ("pillow", *PORTRAIT.packages),
-        files={"works.csv": credits},
+        files={WORKS_FILE: credits},
     )
