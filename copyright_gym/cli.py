@@ -16,6 +16,7 @@ from pathlib import Path
 from copyright_gym.art.commands import add_packs_build, add_validate
 from copyright_gym.errors import CopyrightGymError, load_attribute
 from copyright_gym.pack import load_pack, pack_names, verify_pack
+from copyright_gym.pack_completeness import corpus_is_readable
 
 # Holder decisions that a learner may see; one budget for the method and the baselines.
 TRAINING_STEPS = 2_000_000
@@ -155,7 +156,7 @@ def _add_packs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("packs", help="list, verify and build packs")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     actions.add_parser("list", help="list the embedded packs").set_defaults(run=_packs_list)
-    verify = actions.add_parser("verify", help="check every file of a pack against its checksum")
+    verify = actions.add_parser("verify", help="check a pack's checksums, and that it is complete")
     verify.add_argument("pack", metavar="NAME_OR_FOLDER")
     verify.set_defaults(run=_packs_verify)
     add_packs_build(actions)
@@ -292,4 +293,6 @@ def _packs_list(options: argparse.Namespace) -> None:
 
 def _packs_verify(options: argparse.Namespace) -> None:
     verify_pack(options.pack)
-    print(f"{options.pack}: all files match their checksums")
+    print(f"{options.pack}: complete, and all files match their checksums")
+    if not corpus_is_readable():
+        print("the rows of its corpus were not counted: that needs pyarrow")

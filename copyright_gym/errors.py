@@ -23,6 +23,10 @@ class PolicyError(CopyrightGymError, ValueError):
     """A policy is unknown, or its level does not fit the place where it is used."""
 
 
+class BuildError(CopyrightGymError):
+    """The build of a pack can't go on; what is finished is kept, and the same command goes on."""
+
+
 class MissingWeightsError(CopyrightGymError, FileNotFoundError):
     """Published weights of a network are needed and not on this machine."""
 

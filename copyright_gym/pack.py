@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.errors import PackError, listed
+from copyright_gym.pack_completeness import check_complete
 from copyright_gym.pack_files import (
     MANIFEST,
     SCHEMA_VERSION,
@@ -151,16 +152,17 @@ def load_pack(name_or_path: str | Path) -> Pack:
 
 
 def verify_pack(name_or_path: str | Path) -> None:
-    """Recompute the checksum of every file of a pack.
+    """Recompute the checksum of every file of a pack, and check that a built pack is complete.
 
     Args:
         name_or_path: name of an embedded pack, or a pack's folder.
 
     Raises:
-        PackError: files are changed, missing or not listed; the message names them.
+        PackError: files are changed, missing or not listed, or the pack is not complete.
     """
     folder = find_pack(name_or_path)
-    listed_files: dict[str, str] = read_manifest(folder)["files"]
+    manifest = read_manifest(folder)
+    listed_files: dict[str, str] = manifest["files"]
     present = set(files_below(folder))
     changed = [
         name
@@ -175,7 +177,7 @@ def verify_pack(name_or_path: str | Path) -> None:
     if any(problems.values()):
         text = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
         raise PackError(f"pack {folder} does not match its manifest; {text}")
-    _read(folder)
+    check_complete(folder, manifest, _read(folder).works)
 
 
 def write_pack(

@@ -9,31 +9,39 @@ import math
 import shlex
 import statistics
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from copyright_gym.art.base_files import base_facts, held_base
+from copyright_gym.art.build_report import BuildReport
 from copyright_gym.art.card import pack_card
+from copyright_gym.art.coalitions import coalition_table, has_all_coalitions
+from copyright_gym.art.contributions import lot_contributions
 from copyright_gym.art.corpus import (
     History,
     Run,
     RunStore,
     corpus_runs,
-    play_runs,
     signal_runs,
     small_runs,
     visited_runs,
 )
 from copyright_gym.art.distance import AXES
 from copyright_gym.art.finetune import FinetuneSettings
-from copyright_gym.art.lot_scores import contribution_scores, copyright_scores
+from copyright_gym.art.lot_scores import copyright_scores
 from copyright_gym.art.recipe import Recipe
+from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.signal import stored_signal
 from copyright_gym.art.surrogate_fit import fit_surrogate, measured_rows
-from copyright_gym.errors import OptionError
+from copyright_gym.art.unbroken_runs import finish_runs
+from copyright_gym.art.whole_file import write_whole
+from copyright_gym.errors import OptionError, listed
 from copyright_gym.pack import QualityFacts, write_pack
-from copyright_gym.pack_files import VISITED
+from copyright_gym.pack_completeness import CORPUS
+from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, VISITED
 
 _PACKAGES: Final = (
     "torch", "diffusers", "transformers", "torchmetrics", "traker",
@@ -48,7 +56,7 @@ MEASURES: Final = {
 
 def build_pack(
     recipe: Recipe,
-    base: Path,
+    base: str | Path,
     *,
     work: Path,
     out: Path,
@@ -57,14 +65,17 @@ def build_pack(
     visited: Path | None,
     workers: int,
     settings: FinetuneSettings,
+    sampling: Sampling,
     feature: str,
+    contribution: str,
     command: Sequence[str],
+    report: BuildReport,
 ) -> None:
     """Build the pack of a recipe; finished work in `work` is not done again.
 
     Args:
         recipe: The data set.
-        base: Folder of the base model in diffusers' layout.
+        base: Folder of the base model in diffusers' layout, or its hub name.
         work: Folder for records of finished work.
         out: Folder of the pack to write.
         histories: Number of random histories of five real rounds.
@@ -72,38 +83,36 @@ def build_pack(
         visited: File of further histories, those that policies visit; it goes into the pack.
         workers: Number of processes, each with one torch thread.
         settings: How a round trains.
+        sampling: How works are drawn.
         feature: Feature network of the distance, a key of `MEASURES`.
+        contribution: Estimator of the lots' contributions, see `lot_contributions`.
         command: The command that builds the pack, for its manifest.
+        report: Gets what goes wrong.
 
     Raises:
-        OptionError: If `work` holds records that were made with other settings.
+        OptionError: If `work` holds records that were made with other settings or works.
+        BuildError: If workers are killed again and again.
     """
     import torch
-    from tqdm import tqdm
 
     torch.set_num_threads(1)
     work.mkdir(parents=True, exist_ok=True)
-    _pin_settings(work / "settings.json", settings, feature)
+    _pin_settings(work / "settings.json", recipe, settings, sampling, feature)
     collection = recipe.collection()
     rounds, holders = len(collection.lots), len(collection.holders)
-    make_studio = recipe.studio_maker(base, settings, feature)
+    make_studio = recipe.studio_maker(base, settings, feature, sampling)
     signal = signal_runs(holders, rounds)
     corpus = corpus_runs(holders, rounds, histories, _CORPUS_SEED)
     corpus += small_runs(holders, rounds, small, _CORPUS_SEED)
     visits = _visited_histories(visited)
     corpus += visited_runs(visits)
     store = RunStore(work / "runs")
-    todo = sum(not store.finished(run) for run in [*signal, *corpus])
-    progress = tqdm(total=todo, desc="fine-tuning histories", unit="run", smoothing=0.1)
-    for _ in play_runs(make_studio, [*signal, *corpus], store.folder, workers):
-        progress.update()
-    progress.close()
+    finish_runs(make_studio, [*signal, *corpus], store.folder, workers, report)
     studio = make_studio()
     base_distance = store.distances(Run(((),), 0))[0]
     semantic, perceptual = copyright_scores(studio, work / "copyright")
-    contribution = contribution_scores(studio, work / "contribution.json")
-    report = stored_signal(store, base_distance, holders, rounds)
-    runs = [*corpus, *signal]
+    signal_facts = stored_signal(store, base_distance, holders, rounds)
+    runs = list(dict.fromkeys([*corpus, *signal]))  # with few holders some agree
     rows = measured_rows(
         [(run.history, store.distances(run)) for run in runs],
         base_distance,
@@ -112,14 +121,19 @@ def build_pack(
     )
     noise_std = replicate_std(runs, store, base_distance)
     surrogate, fit = fit_surrogate(rows, rounds, noise_std)
-    files = {f"base/{name}": data for name, data in _folder_bytes(base).items()}
-    files["corpus.parquet"] = _corpus_bytes(runs, store, base_distance)
+    contributions = lot_contributions(contribution, studio, surrogate, work / "attribution")
+    files = {**recipe.files, **held_base(base)}
+    files[CORPUS] = _corpus_bytes(runs, store, base_distance)
     if visited is not None:
         files[VISITED] = visited.read_bytes()
-    files["signal.json"] = _json_bytes(report)
+    if has_all_coalitions(store, holders):
+        files[COALITIONS] = coalition_table(store, holders, base_distance)
+    if (work / ATTRIBUTION).exists():
+        files[ATTRIBUTION] = (work / ATTRIBUTION).read_bytes()
+    files["signal.json"] = _json_bytes(signal_facts)
     files["surrogate.json"] = _json_bytes(fit)
     files["card.md"] = pack_card(
-        recipe, collection, MEASURES[feature], report, fit, len(visits)
+        recipe, collection, MEASURES[feature], signal_facts, fit, len(visits)
     ).encode()
     write_pack(
         out,
@@ -134,8 +148,11 @@ def build_pack(
         provenance={
             "recipe": recipe.name,
             "command": shlex.join(command),
+            "base": base_facts(base),
             "finetune": settings.to_dict(),
+            "sampling": asdict(sampling),
             "feature": feature,
+            "contribution": contribution,
             "works": {
                 **recipe.facts,
                 "held_out_sha256": collection.held_out.digest(),
@@ -149,7 +166,7 @@ def build_pack(
             "sources": {source.reference: source.sha256 for source in recipe.sources},
         },
         scores={
-            "contribution": contribution,
+            "contribution": contributions,
             "semantic": semantic,
             "perceptual": perceptual,
             "works": np.array([[len(lot) for lot in row] for row in collection.lots], np.int64),
@@ -167,17 +184,32 @@ def _visited_histories(path: Path | None) -> list[History]:
     return [tuple(map(tuple, entry["history"])) for entry in entries]
 
 
-def _pin_settings(path: Path, settings: FinetuneSettings, feature: str) -> None:
-    """Refuse to mix records that were made with different settings."""
+def _pin_settings(
+    path: Path, recipe: Recipe, settings: FinetuneSettings, sampling: Sampling, feature: str
+) -> None:
+    """Refuse to mix records that were made with different settings or works."""
+    wanted = {
+        "finetune": settings.to_dict(),
+        "sampling": asdict(sampling),
+        "feature": feature,
+        "works": dict(recipe.facts),
+    }
     if path.exists():
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
         # Records from before a setting existed were made with its default.
-        if (FinetuneSettings(**stored["finetune"]), stored["feature"]) != (settings, feature):
+        made_with = {
+            "finetune": FinetuneSettings(**stored["finetune"]).to_dict(),
+            "sampling": asdict(Sampling(**stored.get("sampling", {}))),
+            "feature": stored["feature"],
+            "works": stored.get("works", wanted["works"]),
+        }
+        other = [name for name, value in wanted.items() if made_with[name] != value]
+        if other:
             raise OptionError(
-                f"{path.parent} holds records made with other settings ({json.dumps(stored)}); "
-                "choose another --work folder"
+                f"{path.parent} holds records made with other settings (different: "
+                f"{listed(other)}; stored: {json.dumps(stored)}); choose another --work folder"
             )
-    path.write_text(json.dumps({"finetune": settings.to_dict(), "feature": feature}, indent=1))
+    write_whole(path, json.dumps(wanted, indent=1))
 
 
 def replicate_std(runs: Sequence[Run], store: RunStore, base_distance: float) -> float:
@@ -209,14 +241,6 @@ def _corpus_bytes(runs: Sequence[Run], store: RunStore, base_distance: float) ->
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows), buffer)
     return buffer.getvalue()
-
-
-def _folder_bytes(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def _json_bytes(value: Any) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 from copyright_gym.art.distance import AXES
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.studio import Collection
+from copyright_gym.pack import Holder
 
 
 def pack_card(
@@ -28,8 +29,9 @@ def pack_card(
         visited: How many of the histories are those that policies visit.
     """
     credits = "\n".join(
-        f"| {holder.name} | {holder.style} | [{holder.licence}]({holder.licence_url}) "
-        f"| {holder.source} | {sum(len(row[i]) for row in collection.lots)} |"
+        f"| {_cell(holder.name)} | {_cell(holder.style)} | {_cell(holder.creator)} "
+        f"| {_licence(holder)} | {_cell(holder.source)} "
+        f"| {sum(len(row[i]) for row in collection.lots)} |"
         for i, holder in enumerate(collection.holders)
     )
     sizes = sorted({len(lot) for row in collection.lots for lot in row})
@@ -40,21 +42,30 @@ def pack_card(
         if visited
         else ""
     )
+    own = recipe.base is not None  # the base model was trained for this project
+    held = (
+        "numbers, credits and weights that were trained for it"
+        if own
+        else "numbers, credits and, if it is small, the base model"
+    )
+    mixed = ", mixed with base works" if recipe.settings.base_share else ""
+    limits = "Small images" if own else "Images"
+    not_sdxl = ", and not those of\nSDXL 1.0" if own else ""
     rounds = ", ".join(f"{quality:.3f}" for quality in signal["all_rounds_quality_mean"])
     return f"""# {recipe.title}
 
 {len(collection.holders)} holders, {len(collection.lots)} rounds, {lot} works a lot.
-{recipe.about} The pack holds
-numbers, credits and weights that were trained for it, no works.
+{recipe.about}
+The pack holds {held}; no works.
 
-| holder | style | licence | source | works on sale |
-|---|---|---|---|---|
+| holder | style | made by | licence | source | works on sale |
+|---|---|---|---|---|---|
 {credits}
 
 ## How it was measured
 
 The base model is an SDXL-architecture pipeline. {recipe.base_about}
-In each round its UNet is fine-tuned on all lots bought so far, mixed with base works. Quality is
+In each round its UNet is fine-tuned on all lots bought so far{mixed}. Quality is
 q = 1 - D / D0, where D is the {measure} between
 {len(collection.held_out)} generated works and as many held-out works of all holders.
 EfficientNet-lite0 features are first reduced to {AXES} principal axes of the held-out works, so
@@ -77,7 +88,16 @@ Each history was held out once, whole; the surrogate's settings were chosen on t
 {by_policies}
 ## Limits
 
-Small images ({collection.held_out.images.shape[1]} px) and few sources. The numbers tell how
-policies compare on this market. They are not the numbers of arXiv:2410.20180, and not those of
-SDXL 1.0.
+{limits} ({collection.held_out.images.shape[1]} px) and few sources. The numbers tell how
+policies compare on this market. They are not the numbers of arXiv:2410.20180{not_sdxl}.
 """
+
+
+def _licence(holder: Holder) -> str:
+    licence = _cell(holder.licence)
+    return f"[{licence}]({holder.licence_url})" if holder.licence_url else licence
+
+
+def _cell(text: str) -> str:
+    """Return a text that can't end a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")

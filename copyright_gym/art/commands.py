@@ -1,47 +1,23 @@
-"""The commands `packs build`, `packs train-base`, `packs fetch` and `validate`; light to import."""
+"""The commands `packs captions`, `train-base` and `fetch`, and `validate`; light to import."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from copyright_gym.art.attribution_command import add_validate_attribution
+from copyright_gym.art.build_command import RECIPE_NAMES, add_build
 from copyright_gym.art.copyright_command import add_validate_copyright
 from copyright_gym.errors import PackError, load_attribute
-from copyright_gym.pack import find_pack, verify_pack
-from copyright_gym.pack_files import VISITED
-
-RECIPE_NAMES: Final = ("portrait", "cartoon", "clipart")
+from copyright_gym.pack import find_pack
 
 
 def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `build`, `train-base` and `fetch` to the `packs` command."""
-    build = commands.add_parser("build", help="build a pack by real fine-tuning; resumable")
-    build.add_argument("name", choices=RECIPE_NAMES, help="data set")
-    build.add_argument("--base", type=Path, help="base model; by default the embedded pack's")
-    build.add_argument("--work", type=Path, help="records; by default runs/build/NAME")
-    build.add_argument("--out", type=Path, help="the pack; by default runs/packs/NAME")
-    build.add_argument(
-        "--method", choices=["full", "lora"], help="train the UNet or adapters; default full"
-    )
-    build.add_argument(
-        "--feature",
-        choices=["efficientnet-lite0", "fid"],
-        default="efficientnet-lite0",
-        help="network of the Fréchet distance",
-    )
-    build.add_argument("--histories", type=int, default=60, help="histories of five rounds")
-    build.add_argument(
-        "--small", type=int, default=0, help="further histories, of one to three holders"
-    )
-    build.add_argument(
-        "--visited", type=Path, metavar="JSON", help="add the histories of `packs visits`"
-    )
-    build.add_argument("--workers", type=int, default=2, help="processes, one thread each")
-    build.set_defaults(run=_build)
+    """Add `build`, `captions`, `train-base` and `fetch` to the `packs` command."""
+    add_build(commands)
+    _add_captions(commands)
     base = commands.add_parser("train-base", help="train a small SDXL base model; resumable")
     base.add_argument("name", choices=RECIPE_NAMES, help="data set that the base model is for")
     base.add_argument("--out", type=Path, required=True, help="folder of the new base model")
@@ -50,6 +26,34 @@ def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser
     fetch = commands.add_parser("fetch", help="download the packages that works are drawn from")
     fetch.add_argument("name", choices=RECIPE_NAMES, help="data set")
     fetch.set_defaults(run=_fetch)
+
+
+def _add_captions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    captions = commands.add_parser("captions", help="caption your own works, for `build --works`")
+    captions.add_argument("folder", type=Path, help="a sub-folder of images a holder")
+    captions.add_argument(
+        "--model",
+        required=True,
+        help="of open_clip: an architecture (a CoCa one writes captions itself), local-dir:FOLDER "
+        "or hf-hub:NAME",
+    )
+    captions.add_argument(
+        "--weights",
+        metavar="FILE_OR_TAG",
+        help="of an architecture: a file, or a tag that open_clip downloads",
+    )
+    captions.add_argument(
+        "--words",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="a word or phrase a line; the best of each file makes the caption",
+    )
+    captions.add_argument(
+        "--count", type=int, metavar="N", help="works a holder, those that a build takes first"
+    )
+    captions.set_defaults(run=_captions)
 
 
 def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -66,32 +70,10 @@ def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_validate_copyright(actions)
 
 
-def _build(options: argparse.Namespace) -> None:
-    recipe = _recipe(options.name)
-    recipe.fetch()
-    settings = recipe.settings
-    if options.method is not None:
-        settings = dataclasses.replace(settings, method=options.method)
-    out = options.out or Path("runs/packs") / recipe.name
-    load_attribute("copyright_gym.art.builder:build_pack", extra="art")(
-        recipe,
-        options.base or find_pack(recipe.name) / "base",
-        work=options.work or Path("runs/build") / recipe.name,
-        out=out,
-        histories=options.histories,
-        small=options.small,
-        visited=options.visited,
-        workers=options.workers,
-        settings=settings,
-        feature=options.feature,
-        command=[
-            "copyright-gym", "packs", "build", recipe.name, "--histories", str(options.histories),
-            *([] if not options.small else ["--small", str(options.small)]),
-            *([] if options.visited is None else ["--visited", VISITED]),
-        ],
-    )  # fmt: skip
-    verify_pack(out)
-    print(f"wrote {out}")
+def _captions(options: argparse.Namespace) -> None:
+    load_attribute("copyright_gym.art.captions:caption_folder", extra="art")(
+        options.folder, options.model, options.weights, options.words, options.count
+    )
 
 
 def _train_base(options: argparse.Namespace) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from copyright_gym.art.studio import Studio
+from copyright_gym.art.tensor_files import save_tensors
+from copyright_gym.art.whole_file import write_whole
 
 History = tuple[tuple[int, ...], ...]
 
@@ -45,10 +46,11 @@ class Run:
 def signal_coalitions(holders: int) -> list[tuple[int, ...]]:
     """Return coalitions from empty to all: each single holder, pairs, halves and all but one."""
     singles = [(i,) for i in range(holders)]
-    pairs = [(0, holders // 2), (1, holders - 1)]
+    pairs = [tuple(sorted({0, holders // 2})), tuple(sorted({1, holders - 1}))]
     halves = [tuple(range(0, holders, 2)), tuple(range(1, holders, 2))]
     halves += [tuple(range(holders // 2)), tuple(range(holders // 2, holders))]
-    return [(), *singles, *pairs, *halves, tuple(range(1, holders)), tuple(range(holders))]
+    most = [tuple(range(1, holders)), tuple(range(holders))]
+    return list(dict.fromkeys([(), *singles, *pairs, *halves, *most]))  # few holders: some agree
 
 
 def signal_runs(holders: int, rounds: int, seeds: int = 3) -> list[Run]:
@@ -164,23 +166,15 @@ class RunStore:
 
     def save(self, run: Run, distances: Sequence[float], weights: Any) -> None:
         """Store the rounds so far, and the weights that the next round starts from."""
-        from safetensors.torch import save_file
-
-        weights_path = self._weights_path(run, len(distances))
         if len(distances) < len(run.history):
-            temporary = weights_path.with_suffix(".part")
-            save_file(weights, temporary)
-            temporary.rename(weights_path)
+            save_tensors(self._weights_path(run, len(distances)), weights)
         self.save_distances(run, distances)
         self._weights_path(run, len(distances) - 1).unlink(missing_ok=True)
 
     def save_distances(self, run: Run, distances: Sequence[float]) -> None:
         """Store the distances alone."""
         record = {"history": run.history, "seed": run.seed, "distances": list(distances)}
-        path = self.folder / f"{run.name}.json"
-        temporary = path.with_suffix(f".part{os.getpid()}")
-        temporary.write_text(json.dumps(record), encoding="utf-8")
-        temporary.rename(path)
+        write_whole(self.folder / f"{run.name}.json", json.dumps(record))
 
     def weights(self, run: Run, rounds_done: int) -> Any:
         """Return the stored weights after `rounds_done` rounds."""

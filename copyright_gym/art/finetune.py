@@ -83,11 +83,14 @@ class FinetuneSettings:
     gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
-        """Check method and precision."""
+        """Check method, precision and ranges."""
         if self.method not in ("full", "lora"):
             raise OptionError(f"method must be 'full' or 'lora', got {self.method!r}")
         if self.precision not in PRECISIONS:
             raise OptionError(f"unknown precision {self.precision!r}; known: {listed(PRECISIONS)}")
+        for name in ("batch", "epochs", "lr"):
+            if not getattr(self, name) > 0:
+                raise OptionError(f"{name} must be above 0, got {getattr(self, name)}")
 
     def steps(self, new_works: int) -> int:
         """Return the optimiser steps of a round with `new_works` newly licensed works."""
@@ -107,7 +110,7 @@ class RoundTraining:
         pipeline: An SDXL pipeline; only its UNet is changed.
         weights: The UNet's weights before the round, from `read_weights`.
         licensed: All works licensed so far, the new ones included.
-        base: Works that the base model was trained on, mixed into each batch.
+        base: Works that the base model was trained on, mixed into each batch by `base_share`.
         new_works: How many of the licensed works are new; sets the number of steps.
         settings: How to train.
         generator: Source of batches, timesteps and noise.
@@ -221,6 +224,8 @@ class RoundTraining:
             fresh = torch.randperm(len(self.licensed), generator=generator)
             self._order = torch.cat([self._order, fresh])
         chosen, self._order = self._order[:from_licensed], self._order[from_licensed:]
+        if not from_base:
+            return self.licensed[chosen]
         replay = torch.randint(len(self.base), (from_base,), generator=generator)
         return TrainingSet.join([self.licensed[chosen], self.base[replay]])
 

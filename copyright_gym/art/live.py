@@ -14,6 +14,7 @@ from copyright_gym.art.corpus import History, Run, RunStore
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.studio import Studio
+from copyright_gym.art.works_recipe import WORKS
 from copyright_gym.errors import PackError
 from copyright_gym.market import MarketConfig
 from copyright_gym.pack import Pack, load_pack
@@ -27,10 +28,16 @@ def pack_studio(pack: Pack) -> Studio:
     """Set up the studio that a pack was measured in, and check that it draws the same works.
 
     Raises:
-        PackError: If the installed sources draw other held-out works than the pack was made of.
+        PackError: If the installed sources draw other held-out works than the pack was made of, or
+            the works are those of a user's folder.
         MissingWorksError: If packages that works are drawn from were not fetched.
     """
     settings = FinetuneSettings(**pack.provenance["finetune"])
+    if pack.provenance["recipe"] == WORKS:
+        raise PackError(
+            f"pack {pack.name!r} was built from a folder of works, which it doesn't hold; live "
+            "rounds are played on packs whose works can be drawn again"
+        )
     recipe = find_recipe(pack.provenance["recipe"])
     studio = recipe.studio(pack.folder / "base", settings, pack.provenance["feature"])
     expected = pack.provenance["works"]["held_out_sha256"]

@@ -20,10 +20,20 @@ class Seen:
 
     def holds(self, image: NDArray[np.uint8]) -> bool:
         """Tell whether a picture nearly equal to this (S, S, 3) image was added before."""
+        return self.nearest(image) is not None
+
+    def nearest(self, image: NDArray[np.uint8]) -> int | None:
+        """Return which added picture is nearest to this (S, S, 3) image, if one nearly equals it.
+
+        Returns:
+            How many pictures were added before that one, or None.
+        """
         if not self._count:
-            return False
+            return None
         differences = self._sketches[: self._count] - _sketch(image)
-        return bool((np.square(differences).mean(axis=1) < NEAR**2).any())
+        squares = np.square(differences).mean(axis=1)
+        index = int(squares.argmin())
+        return index if squares[index] < NEAR**2 else None
 
     def add(self, image: NDArray[np.uint8]) -> None:
         """Remember a picture."""

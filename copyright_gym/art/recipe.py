@@ -11,6 +11,7 @@ from typing import Any
 from copyright_gym.art.base_model import BaseTraining
 from copyright_gym.art.diffusion import load_pipeline
 from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.sampling import DEFAULT_SAMPLING, Sampling
 from copyright_gym.art.source_package import SourcePackage
 from copyright_gym.art.studio import Collection, Studio
 from copyright_gym.art.works import Works
@@ -25,13 +26,15 @@ class Recipe:
         title: Title for humans.
         about: Where the works come from; a sentence for the card.
         collection: Gathers holders, lots and held-out works.
-        replay: Draws works that the base model knows, which a round mixes into each batch.
+        replay: Draws works that the base model knows, which a round mixes into each batch; none
+            if no such works are at hand.
         facts: Numbers for the pack's manifest, JSON types only.
         base: How the base model is trained; None if the user brings one.
         base_about: What the base model learned from; a sentence for the card.
         settings: How a round trains, by default.
         packages: Python packages that decide how works are drawn.
         sources: Packages of other registries that works are drawn from.
+        files: Further files of the pack by name.
     """
 
     name: str
@@ -45,25 +48,33 @@ class Recipe:
     settings: FinetuneSettings = field(default_factory=FinetuneSettings)
     packages: tuple[str, ...] = ()
     sources: tuple[SourcePackage, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     def fetch(self) -> None:
         """Fetch the source packages that are not on this machine yet."""
         for source in self.sources:
             source.fetch()
 
-    def studio(self, base: Path, settings: FinetuneSettings, feature: str) -> Studio:
+    def studio(
+        self,
+        base: str | Path,
+        settings: FinetuneSettings,
+        feature: str,
+        sampling: Sampling = DEFAULT_SAMPLING,
+    ) -> Studio:
         """Set up the studio.
 
         Args:
-            base: Folder of the base model.
+            base: Folder or hub name of the base model.
             settings: How a round trains.
             feature: Feature network of the distance, see `FrechetDistance`.
+            sampling: How works are drawn.
         """
         pipeline = load_pipeline(base, method=settings.method, precision=settings.precision)
-        return Studio(pipeline, self.collection(), self.replay(), settings, feature)
+        return Studio(pipeline, self.collection(), self.replay(), settings, feature, sampling)
 
     def studio_maker(
-        self, base: Path, settings: FinetuneSettings, feature: str
+        self, base: str | Path, settings: FinetuneSettings, feature: str, sampling: Sampling
     ) -> Callable[[], Studio]:
         """Return a function for worker processes that sets up the studio."""
-        return functools.partial(self.studio, base, settings, feature)
+        return functools.partial(self.studio, base, settings, feature, sampling)

@@ -31,6 +31,7 @@ from copyright_gym.art.distance import FrechetDistance
 from copyright_gym.art.finetune import FinetuneSettings, RoundTraining, TrainingSet, finetune
 from copyright_gym.art.sampling import DEFAULT_SAMPLING, Sampling, generate_latents
 from copyright_gym.art.works import Works
+from copyright_gym.errors import OptionError
 from copyright_gym.pack import Holder
 
 _CAPTIONS_AT_ONCE: Final = 64
@@ -59,10 +60,13 @@ class Studio:
         pipeline: The base model, loaded for the settings' method and precision; with `lora` its
             UNet gets adapters.
         collection: Lots and held-out works.
-        base_works: Works that the base model was trained on.
+        base_works: Works that the base model was trained on; none if `base_share` is 0.
         settings: How a round trains.
         feature: Feature network of the distance, see `FrechetDistance`.
         sampling: How works are drawn.
+
+    Raises:
+        OptionError: `base_share` is above 0 and there are no base works.
     """
 
     def __init__(
@@ -82,8 +86,11 @@ class Studio:
         if settings.method == "lora" and not has_adapters(pipeline.unet):
             add_adapters(pipeline.unet, settings.lora_rank)
         self.base_weights: Weights = read_weights(pipeline.unet)
-        self.base_set = self._training_set(base_works)
         self.lot_sets = [[self._training_set(lot) for lot in lots] for lots in collection.lots]
+        if settings.base_share and not len(base_works):
+            raise OptionError("base_share must be 0 where no works of the base model are known")
+        nothing = self.lot_sets[0][0][:0]
+        self.base_set = self._training_set(base_works) if len(base_works) else nothing
         self.distance = FrechetDistance(
             collection.held_out.images, feature, device=pipeline.unet.device
         )

@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from copyright_gym.art.whole_file import FULL_DISK
 
 
 def save_tensors(
@@ -20,11 +22,19 @@ def save_tensors(
         path: The file.
         tensors: Tensors by name.
         facts: Texts by name.
+
+    Raises:
+        OSError: The disk is full.
     """
     temporary = path.with_name(f"{path.name}.part{os.getpid()}")
     try:
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, dict(facts or {}))
         temporary.rename(path)
+    except SafetensorError as error:
+        for number in FULL_DISK:  # the library tells system errors by their text alone
+            if f"(os error {number})" in str(error):
+                raise OSError(number, os.strerror(number), str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

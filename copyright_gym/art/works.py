@@ -18,7 +18,7 @@ class Works:
     """Images with their captions.
 
     Attributes:
-        images: (n, S, S, 3) uint8, white background, S = `IMAGE_SIZE`.
+        images: (n, S, S, 3) uint8, white background; S = `IMAGE_SIZE` in the embedded packs.
         captions: n captions.
     """
 
@@ -50,3 +50,7 @@ class Works:
         digest = hashlib.sha256(np.ascontiguousarray(self.images).tobytes())
         digest.update("\n".join(self.captions).encode())
         return digest.hexdigest()
+
+    def digests(self) -> tuple[str, ...]:
+        """Return the SHA-256 of each work's image and caption; exact duplicates share theirs."""
+        return tuple(self.select(np.array([i])).digest() for i in range(len(self)))

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from copyright_gym.art.build_report import BuildReport
 from copyright_gym.art.builder import build_pack
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.recipes import find_recipe
+from copyright_gym.art.sampling import DEFAULT_SAMPLING
 from copyright_gym.errors import OptionError
 
 SETTINGS = FinetuneSettings(epochs=4.0)
@@ -32,8 +34,11 @@ def _build(work: Path, settings: FinetuneSettings, feature: str = FEATURE) -> No
         visited=None,
         workers=1,
         settings=settings,
+        sampling=DEFAULT_SAMPLING,
         feature=feature,
+        contribution="d-trak",
         command=["build"],
+        report=BuildReport(work),
     )
 
 

@@ -1,0 +1,76 @@
+"""A base model's files in a pack: small ones are held, large ones only named."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+from copyright_gym.art.blueprint import SDXL_BASE, read_blueprint
+from copyright_gym.errors import OptionError
+
+_LARGEST: Final = 200_000_000  # bytes of a base model that a pack still holds
+
+
+def find_base(text: str) -> str | Path:
+    """Tell a local folder from a hub name such as `stabilityai/stable-diffusion-xl-base-1.0`.
+
+    Raises:
+        OptionError: It is neither.
+    """
+    folder = Path(text)
+    if folder.is_dir():
+        read_blueprint(folder)
+        return folder
+    if text.count("/") != 1 or text.startswith((".", "/")) or text.endswith("/"):
+        raise OptionError(
+            f"base model {text!r} is neither a folder nor a hub name such as {SDXL_BASE!r}"
+        )
+    return text
+
+
+def work_size(base: str | Path, wanted: int | None) -> int:
+    """Return the side in pixels of works for a base model: that it is made for, or another.
+
+    Args:
+        base: From `find_base`.
+        wanted: Another side.
+
+    Raises:
+        OptionError: The model can't take works of that side, or only the hub knows its own.
+    """
+    if isinstance(base, str) and base != SDXL_BASE:
+        if wanted is None:
+            raise OptionError(f"the image size of {base!r} is not known here; give --size")
+        return wanted
+    blueprint = read_blueprint(base)
+    scale = 2 ** (len(blueprint["vae"]["block_out_channels"]) - 1)
+    step = scale * 2 ** (len(blueprint["unet"]["block_out_channels"]) - 1)
+    size = wanted or int(blueprint["unet"]["sample_size"]) * scale
+    if size % step:
+        raise OptionError(f"--size must be a multiple of {step} for this base model, got {size}")
+    return size
+
+
+def held_base(base: str | Path) -> dict[str, bytes]:
+    """Return the files of a small base model by their path in a pack; nothing of a large one."""
+    if not isinstance(base, Path):
+        return {}
+    paths = [path for path in sorted(base.rglob("*")) if path.is_file()]
+    if sum(path.stat().st_size for path in paths) > _LARGEST:
+        return {}
+    return {f"base/{path.relative_to(base).as_posix()}": path.read_bytes() for path in paths}
+
+
+def base_facts(base: str | Path) -> dict[str, Any]:
+    """Return a base model's name, and the checksums of its weights if it is a folder."""
+    if not isinstance(base, Path):
+        return {"name": base}
+    facts: dict[str, Any] = {"name": base.name, "sha256": {}}
+    for path in sorted(base.rglob("*.safetensors")):
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(2**24):
+                digest.update(chunk)
+        facts["sha256"][path.relative_to(base).as_posix()] = digest.hexdigest()
+    return facts

@@ -1,0 +1,90 @@
+"""The command `packs build`; light to import."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from copyright_gym.errors import listed, load_attribute
+
+RECIPE_NAMES: Final = ("portrait", "cartoon", "clipart")
+CONTRIBUTIONS: Final = ("d-trak", "trak", "surrogate-shapley")
+
+
+def add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `build` to the `packs` command."""
+    build = commands.add_parser("build", help="build a pack by real fine-tuning; resumable")
+    build.add_argument(
+        "name",
+        nargs="?",
+        help=f"data set: {listed(RECIPE_NAMES)}; with --works the pack's name, by default the "
+        "folder's",
+    )
+    build.add_argument(
+        "--base",
+        help="base model: a folder in diffusers' layout or a hub name; by default the embedded "
+        "pack's, with --works that of portrait",
+    )
+    build.add_argument("--work", type=Path, help="records; by default runs/build/NAME")
+    build.add_argument("--out", type=Path, help="the pack; by default runs/packs/NAME")
+    build.add_argument(
+        "--feature",
+        choices=["efficientnet-lite0", "fid"],
+        default="efficientnet-lite0",
+        help="network of the Fréchet distance",
+    )
+    build.add_argument(
+        "--contribution",
+        choices=CONTRIBUTIONS,
+        default=CONTRIBUTIONS[0],
+        help="what a lot contributes: attributed by gradients, or its Shapley value",
+    )
+    build.add_argument("--histories", type=int, default=60, help="histories of all rounds")
+    build.add_argument(
+        "--small", type=int, default=0, help="further histories, of one to three holders"
+    )
+    build.add_argument(
+        "--visited", type=Path, metavar="JSON", help="add the histories of `packs visits`"
+    )
+    build.add_argument("--workers", type=int, default=2, help="processes, one thread each")
+    _add_works(build)
+    _add_training(build)
+    build.set_defaults(run=_build)
+
+
+def _add_works(build: argparse.ArgumentParser) -> None:
+    works = build.add_argument_group("your own works")
+    works.add_argument(
+        "--works", type=Path, metavar="FOLDER", help="a sub-folder of images a holder"
+    )
+    works.add_argument("--size", type=int, help="side in pixels; by default the base model's")
+    works.add_argument("--rounds", type=int, help="rounds (5)")
+    works.add_argument("--lot", type=int, help="works a lot (24)")
+    works.add_argument("--held-out", type=int, help="works a holder that are never sold (40)")
+    works.add_argument("--seed", type=int, help="of the order in which works are taken (0)")
+    works.add_argument("--license", help="of works for which metadata.csv gives none")
+    works.add_argument(
+        "--drop-small-holders",
+        action="store_true",
+        default=None,
+        help="go on without holders that have too few works",
+    )
+
+
+def _add_training(build: argparse.ArgumentParser) -> None:
+    training = build.add_argument_group("fine-tuning and drawing; by default as the data set says")
+    training.add_argument("--method", choices=["full", "lora"], help="train the UNet or adapters")
+    training.add_argument("--precision", choices=["fp32", "bf16", "fp16"])
+    training.add_argument(
+        "--gradient-checkpointing", action="store_true", default=None, help="less memory, slower"
+    )
+    training.add_argument("--batch", type=int, help="works a step")
+    training.add_argument("--epochs", type=float, help="how often each new work is due")
+    training.add_argument("--lr", type=float, help="learning rate")
+    training.add_argument("--steps", type=int, help="denoising steps of a drawn work")
+    training.add_argument("--guidance", type=float, help="classifier-free guidance; 1 is none")
+
+
+def _build(options: argparse.Namespace) -> None:
+    load_attribute("copyright_gym.art.requested_build:build_as_asked", extra="art")(options)

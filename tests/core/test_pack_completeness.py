@@ -1,0 +1,144 @@
+"""A built pack that lacks something is refused, although all of its checksums fit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from copyright_gym import pack_completeness, verify_pack
+from copyright_gym.cli import main
+from copyright_gym.errors import PackError
+from copyright_gym.pack import find_pack
+from copyright_gym.pack_files import sha256
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """A copy of a built pack that a test may damage."""
+    return Path(shutil.copytree(find_pack("portrait"), tmp_path / "built"))
+
+
+def seal(pack: Path, **entries: Any) -> None:
+    """Make the manifest fit the files that are there, as someone who hides a gap would."""
+    path = pack / "manifest.json"
+    manifest = json.loads(path.read_text()) | entries
+    files = [file for file in pack.rglob("*") if file.is_file() and file != path]
+    manifest["files"] = {f.relative_to(pack).as_posix(): sha256(f.read_bytes()) for f in files}
+    path.write_text(json.dumps(manifest))
+
+
+def change_rows(pack: Path, change: Any) -> None:
+    rows = pq.read_table(pack / "corpus.parquet").to_pylist()
+    pq.write_table(pa.Table.from_pylist(change(rows)), pack / "corpus.parquet")
+    seal(pack)
+
+
+def test_a_complete_pack_passes_and_says_what_was_counted(
+    pack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seal(pack)
+    assert main(["packs", "verify", str(pack)]) == 0
+    assert "complete" in capsys.readouterr().out
+    monkeypatch.setattr("copyright_gym.cli.corpus_is_readable", lambda: False)
+    assert main(["packs", "verify", str(pack)]) == 0
+    assert "not counted: that needs pyarrow" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["card.md", "corpus.parquet", "signal.json", "surrogate.json", "base/model_index.json"]
+)
+def test_a_missing_file_is_named(pack: Path, name: str) -> None:
+    (pack / name).unlink()
+    seal(pack)
+    with pytest.raises(PackError, match=f"not complete: {name} is missing"):
+        verify_pack(pack)
+
+
+def test_a_base_that_is_only_named_is_not_missing(pack: Path) -> None:
+    shutil.rmtree(pack / "base")
+    seal(pack)
+    with pytest.raises(PackError, match="base/model_index"):
+        verify_pack(pack)
+    provenance = json.loads((pack / "manifest.json").read_text())["provenance"]
+    seal(pack, provenance=provenance | {"base": {"name": "someone/model"}})
+    verify_pack(pack)
+
+
+def test_missing_rows_are_named(pack: Path) -> None:
+    change_rows(pack, lambda rows: rows[1:])
+    with pytest.raises(PackError, match=r"rows, the surrogate was fitted to .*has rounds \[2, 3"):
+        verify_pack(pack)
+
+
+def test_a_missing_history_is_named(pack: Path) -> None:
+    change_rows(pack, lambda rows: [row for row in rows if row["history"] != "[[3]]"])
+    with pytest.raises(PackError, match=r"histories, expected .*lacks the history \[\[3\]\]"):
+        verify_pack(pack)
+
+
+def test_a_visited_history_that_was_not_played_is_named(pack: Path) -> None:
+    entries = json.loads((pack / "visited.json").read_text())
+    entries.append({**entries[0], "history": [[0, 7], [7], [7], [7], [0]]})
+    (pack / "visited.json").write_text(json.dumps(entries))
+    seal(pack)
+    with pytest.raises(PackError, match=r"lacks the history \[\[0, 7\], \[7\]"):
+        verify_pack(pack)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"quality": 0.5}, "quality 0.5 doesn't follow"),
+        ({"history": "[[8]]"}, r"\[\[8\]\] is not one of 5 rounds and 8 holders"),
+    ],
+)
+def test_rows_that_do_not_fit_are_named(pack: Path, change: Any, message: str) -> None:
+    change_rows(pack, lambda rows: [{**rows[0], **change}, *rows[1:]])
+    with pytest.raises(PackError, match=message):
+        verify_pack(pack)
+
+
+def test_works_are_counted(pack: Path) -> None:
+    manifest = json.loads((pack / "manifest.json").read_text())
+    provenance = manifest["provenance"] | {"recipe": "works"}
+    seal(pack, provenance=provenance)
+    with pytest.raises(PackError, match=r"works\.csv is missing"):
+        verify_pack(pack)
+    names = [holder["name"] for holder in manifest["holders"]]
+    rows = [(name, t) for name in names for t in range(1, 6) for _ in range(32)]
+    rows += [(name, 0) for name in names for _ in range(64)]
+
+    def write(kept: list[tuple[str, int]]) -> None:
+        buffer = io.StringIO()
+        csv.writer(buffer).writerows([("holder", "round"), *kept])
+        (pack / "works.csv").write_text(buffer.getvalue())
+        seal(pack)
+
+    write(rows)
+    verify_pack(pack)
+    write(rows[1:])
+    with pytest.raises(PackError, match=r"31 of 32 works of 'The Visual Team' in round 1"):
+        verify_pack(pack)
+    write(rows[:-1])
+    with pytest.raises(PackError, match="511 of 512 held-out works"):
+        verify_pack(pack)
+
+
+def test_without_pyarrow_files_are_still_checked(
+    pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack_completeness, "corpus_is_readable", lambda: False)
+    change_rows(pack, lambda rows: rows[1:])
+    verify_pack(pack)
+    (pack / "card.md").unlink()
+    seal(pack)
+    with pytest.raises(PackError, match=r"card\.md is missing"):
+        verify_pack(pack)
