@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
-import math
 import shlex
-import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,10 +30,11 @@ from copyright_gym.art.corpus import (
 from copyright_gym.art.distance import AXES
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.lot_scores import copyright_scores
+from copyright_gym.art.measured import measured_rows
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.signal import stored_signal
-from copyright_gym.art.surrogate_fit import fit_surrogate, measured_rows
+from copyright_gym.art.surrogate_fit import fit_surrogate
 from copyright_gym.art.unbroken_runs import finish_runs
 from copyright_gym.art.whole_file import write_whole
 from copyright_gym.errors import OptionError, listed
@@ -114,13 +113,13 @@ def build_pack(
     signal_facts = stored_signal(store, base_distance, holders, rounds)
     runs = list(dict.fromkeys([*corpus, *signal]))  # with few holders some agree
     rows = measured_rows(
-        [(run.history, store.distances(run)) for run in runs],
+        [(run, store.distances(run)) for run in runs],
         base_distance,
         rounds,
         holders,
     )
-    noise_std = replicate_std(runs, store, base_distance)
-    surrogate, fit = fit_surrogate(rows, rounds, noise_std)
+    surrogate, fit = fit_surrogate(rows)
+    fit["histories"] = len({run.history for run in runs})
     contributions = lot_contributions(contribution, studio, surrogate, work / "attribution")
     files = {**recipe.files, **held_base(base)}
     files[CORPUS] = _corpus_bytes(runs, store, base_distance)
@@ -143,7 +142,7 @@ def build_pack(
             measure=MEASURES[feature],
             base_distance=base_distance,
             samples=len(studio.conditions),
-            noise_std=noise_std,
+            noise_std=fit["seed_noise"]["std"],
         ),
         provenance={
             "recipe": recipe.name,
@@ -210,17 +209,6 @@ def _pin_settings(
                 f"{listed(other)}; stored: {json.dumps(stored)}); choose another --work folder"
             )
     write_whole(path, json.dumps(wanted, indent=1))
-
-
-def replicate_std(runs: Sequence[Run], store: RunStore, base_distance: float) -> float:
-    """Return the pooled standard deviation of the quality between seeds of one history."""
-    groups: dict[tuple[Any, int], list[float]] = {}
-    for run in runs:
-        for t, distance in enumerate(store.distances(run)):
-            if any(run.history[: t + 1]):
-                groups.setdefault((run.history, t), []).append(1 - distance / base_distance)
-    variances = [statistics.variance(values) for values in groups.values() if len(values) > 1]
-    return math.sqrt(statistics.fmean(variances))
 
 
 def _corpus_bytes(runs: Sequence[Run], store: RunStore, base_distance: float) -> bytes:
