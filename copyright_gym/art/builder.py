@@ -36,6 +36,7 @@ from copyright_gym.art.signal import stored_signal
 from copyright_gym.art.surrogate_fit import fit_surrogate, measured_rows
 from copyright_gym.art.unbroken_runs import finish_runs
 from copyright_gym.art.whole_file import write_whole
+from copyright_gym.art.workers import Workers
 from copyright_gym.errors import OptionError, listed
 from copyright_gym.pack import QualityFacts, write_pack
 from copyright_gym.pack_completeness import CORPUS
@@ -61,7 +62,7 @@ def build_pack(
     histories: int,
     small: int,
     visited: Path | None,
-    workers: int,
+    workers: Workers,
     settings: FinetuneSettings,
     sampling: Sampling,
     feature: str,
@@ -78,7 +79,7 @@ def build_pack(
         histories: Number of random histories of five real rounds.
         small: Number of further random histories of one to three holders.
         visited: File of further histories, those that policies visit; it goes into the pack.
-        workers: Number of processes, each with one torch thread.
+        workers: Who plays the histories.
         settings: How a round trains.
         sampling: How works are drawn.
         feature: Feature network of the distance, a key of `MEASURES`.

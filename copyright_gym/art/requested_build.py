@@ -15,14 +15,17 @@ from copyright_gym.art.chosen_works import Division
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.sampling import Sampling
+from copyright_gym.art.workers import LocalWorkers, Workers
 from copyright_gym.art.works_recipe import works_recipe
-from copyright_gym.errors import OptionError, listed
+from copyright_gym.errors import OptionError, listed, load_attribute
 from copyright_gym.pack import find_pack, verify_pack
 from copyright_gym.pack_files import VISITED
 
 _BASE_OF_WORKS: Final = "portrait"  # the embedded pack whose base model serves a user's works
 _DIVISION: Final = ("rounds", "lot", "held_out", "seed", "license", "drop_small_holders")
-_TRAINING: Final = ("method", "precision", "gradient_checkpointing", "batch", "epochs", "lr")
+_TRAINING: Final = (
+    "method", "precision", "vae", "lora_rank", "gradient_checkpointing", "batch", "epochs", "lr",
+)  # fmt: skip
 _SAMPLING: Final = ("steps", "guidance")
 
 
@@ -51,7 +54,7 @@ def build_as_asked(options: argparse.Namespace) -> None:
             histories=options.histories,
             small=options.small,
             visited=options.visited,
-            workers=options.workers,
+            workers=_workers(options),
             settings=dataclasses.replace(recipe.settings, **_given(options, _TRAINING)),
             sampling=Sampling(**_given(options, _SAMPLING)),
             feature=options.feature,
@@ -80,6 +83,16 @@ def _base(options: argparse.Namespace, name: str) -> str | Path:
     if options.base is not None:
         return find_base(options.base)
     return find_pack(_BASE_OF_WORKS if options.works is not None else name) / "base"
+
+
+def _workers(options: argparse.Namespace) -> Workers:
+    if options.executor == "local":
+        if options.address is not None:
+            raise OptionError("--address is that of a Ray cluster; it goes with --executor ray")
+        return LocalWorkers() if options.workers is None else LocalWorkers(options.workers)
+    ray_workers = load_attribute("copyright_gym.art.ray_workers:RayWorkers", extra="ray")
+    workers: Workers = ray_workers(options.address or "auto", options.workers)
+    return workers
 
 
 def _recipe(

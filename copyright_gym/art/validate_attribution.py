@@ -24,7 +24,7 @@ from copyright_gym.art.coalitions import (
     coalition_runs,
     coalition_table,
 )
-from copyright_gym.art.corpus import Run, RunStore, play_runs
+from copyright_gym.art.corpus import Run, RunStore
 from copyright_gym.art.features import pooled_features
 from copyright_gym.art.gradients import gradient_features
 from copyright_gym.art.lds import (
@@ -40,6 +40,7 @@ from copyright_gym.art.lds import (
 from copyright_gym.art.live import pack_studio
 from copyright_gym.art.lot_scores import shared_credit
 from copyright_gym.art.studio import Studio
+from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.coalition_game import all_coalitions, leave_one_out, shapley_values
 from copyright_gym.pack import Pack, load_pack
 from copyright_gym.pack_files import npz_bytes
@@ -68,7 +69,7 @@ def measure_attribution(folder: Path, work: Path, workers: int) -> dict[str, Any
     make_studio = functools.partial(pack_studio, pack)
     works = measure_works(make_studio, plan, work / "lds", workers)
     runs = coalition_runs(len(pack.holders))
-    done = play_runs(make_studio, runs, work / "runs", workers)
+    done = LocalWorkers(workers).play(make_studio, runs, work / "runs")
     store = RunStore(work / "runs")
     todo = sum(not store.finished(run) for run in runs)
     for _ in tqdm(done, total=todo, desc="coalitions"):
