@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from copyright_gym.art.corpus import Run
 from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.lot_scores import _GENERATIONS
 from copyright_gym.art.rehearsal import Rehearsal
 from copyright_gym.errors import OptionError, listed
 
@@ -23,8 +24,6 @@ DEVICES: Final = {
 SUSTAINED: Final = 0.4  # share of the peak that convolutions and attention reach
 _CONTEXT_GB: Final = 0.8  # CUDA's context and the libraries' workspaces
 _FRAGMENTS: Final = 0.1  # share that the allocator can't use
-_GENERATIONS: Final = 2  # works drawn a caption for a lot's copyright loss
-_TARGETS: Final = 16  # works a holder drawn to attribute them
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def build_size(
     lot: int,
     held_out: int,
 ) -> BuildSize:
-    """Count what the histories, the copyright losses and the drawing of targets take.
+    """Count what the histories and the lots' copyright losses take.
 
     Args:
         runs: The histories that are played.
@@ -88,8 +87,8 @@ def build_size(
         lot: Works a lot.
         held_out: Works a holder that are never sold.
     """
-    steps = holders * rounds * settings.steps(lot) + rounds * settings.steps(lot * holders)
-    drawn = _GENERATIONS * holders * rounds * lot + _TARGETS * holders
+    steps = holders * rounds * settings.steps(lot)
+    drawn = _GENERATIONS * holders * rounds * lot
     for run in runs:
         steps += sum(settings.steps(lot * len(members)) for members in run.history if members)
         # A round that buys nothing changes nothing; only a first one is measured.
@@ -140,7 +139,7 @@ def build_plan(
             **{f"peak_{name}": peak / 1e9 for name, peak in phases.items()},
             "needed": needed,
         },
-        "fits": [name for name, (memory, *_) in DEVICES.items() if memory >= needed],
+        "memory_fits": [name for name, (memory, *_) in DEVICES.items() if memory >= needed],
         "size": asdict(size),
         "tflop": {name: getattr(rehearsal, name).flops / 1e12 for name in phases},
         "gpu_hours": {**hours, "all": shared + workers * hours["encoding"]},
@@ -156,7 +155,7 @@ ASSUMPTIONS: Final = (
     f"{_CONTEXT_GB} GB for CUDA; attention is fused, dtypes are autocast's on CUDA",
     f"a device sustains {SUSTAINED:.0%} of its dense peak, unless --tflops says what it does",
     "all workers are busy to the end; time to load, to store and to extract features is left out",
-    "the attribution of works (contributions) runs on the CPU and is in neither figure",
+    "the attribution of works (contributions) is in neither figure; it computes on the CPU",
 )
 
 
@@ -166,7 +165,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     unet, trained = (plan["parameters"][name] for name in ("unet", "trained"))
     lines = [
         f"parameters  UNet {unet:,}, trained {trained:,}",
-        f"GPU memory  {memory['needed']:.1f} GB; fits {listed(plan['fits'])}",
+        f"GPU memory  {memory['needed']:.1f} GB; as much have {listed(plan['memory_fits'])}",
         *(f"  {name.replace('_', ' '):22} {value:8.2f} GB" for name, value in memory.items()),
         f"build       {size['steps']:,} optimiser steps, {size['drawn']:,} works drawn",
         f"GPU hours   {hours['all']:.1f}: " + ", ".join(

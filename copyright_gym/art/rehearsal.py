@@ -105,16 +105,16 @@ class _Meters:
     def __init__(self, held: list[torch.Tensor], autocast: torch.dtype) -> None:
         self.memory = MemoryMeter()
         self.memory.count(held)
-        self._flops = FlopCounterMode(display=False)
+        self.flops = FlopCounterMode(display=False)
         self._autocast = autocast
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        with self.memory, self._flops, cuda_stand_ins(self._autocast):
+        with self.memory, cuda_stand_ins(self._autocast):
             yield
 
     def phase(self, units: float) -> Phase:
-        return Phase(self.memory.peak, self._flops.get_total_flops() / units)
+        return Phase(self.memory.peak, self.flops.get_total_flops() / units)
 
 
 def _training(
@@ -127,10 +127,12 @@ def _training(
         training = RoundTraining(
             pipeline, weights, works, works, settings.batch, settings, torch.Generator()
         )
-        for _ in range(2):  # the optimiser's states are there from the second step on
+        with meters.flops:  # its hooks keep activations alive
             training.step()
+        meters.memory.peak = meters.memory.live
+        training.step()  # with the optimiser's states, which the first step made
     training.finish()
-    return meters.phase(2)
+    return meters.phase(1)
 
 
 def _drawing(
@@ -143,7 +145,7 @@ def _drawing(
     meters = _Meters(held, PRECISIONS[settings.precision])
     noise = torch.zeros(1, *meta_latents(pipeline, 1, size).shape[1:])
     count = works_at_once(noise)
-    with meters.running():
+    with meters.running(), meters.flops:
         generate_latents(
             pipeline,
             meta_conditions(pipeline, count, size),
@@ -156,7 +158,7 @@ def _drawing(
 @torch.no_grad()
 def _decoding(pipeline: Any, size: int, held: list[torch.Tensor]) -> Phase:
     meters, count = _Meters(held, torch.float32), images_at_once(size)
-    with meters.running():
+    with meters.running(), meters.flops:
         pipeline.vae.decode(meta_latents(pipeline, count, size).to(pipeline.vae.dtype))
     return meters.phase(count)
 
@@ -164,7 +166,7 @@ def _decoding(pipeline: Any, size: int, held: list[torch.Tensor]) -> Phase:
 @torch.no_grad()
 def _encoding(pipeline: Any, size: int, held: list[torch.Tensor]) -> Phase:
     meters, count = _Meters(held, torch.float32), images_at_once(size)
-    with meters.running():
+    with meters.running(), meters.flops:
         pixels = torch.empty(count, 3, size, size, dtype=pipeline.vae.dtype, device="meta")
         pipeline.vae.encode(pixels)
     return meters.phase(count)
