@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.agents.maskable_dqn import MaskableDQN
+from copyright_gym.agents.memory import Memory
 from copyright_gym.agents.traces import Record
 from copyright_gym.market import Market
 from copyright_gym.observations import SHARES
@@ -28,11 +29,19 @@ class Actor(Protocol):
 
     order: str | None
 
-    def act(self, observation: Observations, mask: Bools) -> tuple[Actions, Bools]:
+    def begin(self, n: int) -> None:
+        """Begin new episodes in n markets."""
+        ...
+
+    def see(self, observation: Observations) -> Observations:
+        """Return what the decision maker sees, float32 (n, e); called once a step."""
+        ...
+
+    def act(self, seen: Observations, mask: Bools) -> tuple[Actions, Bools]:
         """Choose actions.
 
         Args:
-            observation: float32 (n, d).
+            seen: float32 (n, e), from `see`.
             mask: bool (n, k).
 
         Returns:
@@ -48,17 +57,34 @@ class Explorer:
         model: the learner.
         rng: source of the exploration.
         order: visiting order that a holder policy asks for, or None.
+        memory: what it remembers of its episode, or None.
     """
 
-    def __init__(self, model: MaskableDQN, rng: np.random.Generator, order: str | None) -> None:
+    def __init__(
+        self,
+        model: MaskableDQN,
+        rng: np.random.Generator,
+        order: str | None,
+        memory: Memory | None = None,
+    ) -> None:
         self.model = model
         self.order = order
+        self._memory = memory
         self.epsilon: NDArray[np.float64] = np.ones(1)
         self._rng = rng
 
-    def act(self, observation: Observations, mask: Bools) -> tuple[Actions, Bools]:
+    def begin(self, n: int) -> None:
+        """Forget the last episodes."""
+        if self._memory:
+            self._memory.reset(n)
+
+    def see(self, observation: Observations) -> Observations:
+        """Append what is remembered."""
+        return self._memory.recall(observation) if self._memory else observation
+
+    def act(self, seen: Observations, mask: Bools) -> tuple[Actions, Bools]:
         """Choose the greedy action, or with probability `epsilon` any legal one."""
-        greedy = self.model.act(observation, mask, 0.0)
+        greedy = self.model.act(seen, mask, 0.0)
         tries = self._rng.random(len(mask)) < self.epsilon
         guesses = np.where(mask, self._rng.random(mask.shape), -1.0).argmax(axis=1)
         actions = np.where(tries, guesses, greedy)
@@ -69,16 +95,26 @@ class Fixed:
     """A policy that is not trained; all that it does counts as greedy.
 
     Args:
-        policy: the policy, reset for the markets it will meet.
+        policy: the policy.
+        rng: what the policy draws from.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, rng: np.random.Generator) -> None:
         self.policy = policy
         self.order = policy.order
+        self._rng = rng
 
-    def act(self, observation: Observations, mask: Bools) -> tuple[Actions, Bools]:
+    def begin(self, n: int) -> None:
+        """Reset the policy."""
+        self.policy.reset(n, self._rng)
+
+    def see(self, observation: Observations) -> Observations:
+        """Return the observation."""
+        return observation
+
+    def act(self, seen: Observations, mask: Bools) -> tuple[Actions, Bools]:
         """Ask the policy."""
-        return self.policy.act(observation, mask), np.zeros(len(mask), np.bool_)
+        return self.policy.act(seen, mask), np.zeros(len(mask), np.bool_)
 
 
 class _Step(NamedTuple):
@@ -108,6 +144,8 @@ def collect(
         The records of the round level (T steps) and of the holder level (T * H steps).
     """
     market.reset([rng] * market.n)
+    round_actor.begin(market.n)
+    holder_actor.begin(market.n)
     rounds, holders = market.tables.rounds, market.tables.holders
     round_steps: list[_Step] = []
     holder_steps: list[_Step] = []
@@ -139,7 +177,8 @@ def collect(
 
 
 def _decide(actor: Actor, observation: Observations, mask: Bools) -> _Step:
-    return _Step(observation, mask, *actor.act(observation, mask))
+    seen = actor.see(observation)
+    return _Step(seen, mask, *actor.act(seen, mask))
 
 
 def _record(

@@ -6,6 +6,9 @@ only from stretches in which the other level played greedily, so that neither va
 what the other one's exploration made of it: in some of the markets only the round level
 explores, in the others only the holder level.
 
+The holder level remembers what it saw of the other holders, for their lots change what a lot is
+worth. The round level has no memory; its observation sums a round up.
+
 With one level fixed to a given policy the same trainer makes the learned half of a baseline.
 
 Source: the two levels as in arXiv:2410.20180; everything else is our reconstruction.
@@ -26,6 +29,7 @@ from tqdm import tqdm
 from copyright_gym.agents.bins import Bins
 from copyright_gym.agents.collection import Explorer, Fixed, collect
 from copyright_gym.agents.maskable_dqn import MaskableDQN
+from copyright_gym.agents.memory import memory_for, remembered
 from copyright_gym.agents.q_policy import PolicyCard, QPolicy
 from copyright_gym.agents.traces import Record, multi_step
 from copyright_gym.config import MarketConfig
@@ -59,7 +63,7 @@ class Settings:
         batch_size: transitions per gradient step.
         round_replay: how often a decision of the round level is used on average.
         holder_replay: how often a decision of the holder level is used on average.
-        memory: episodes that the replay buffers reach back, at least.
+        kept_episodes: episodes that the replay buffers reach back, at least.
         round_steps: longest transition of the round level, in rounds.
         holder_steps: longest transition of the holder level, in holders.
         final_epsilon: probability of a random action at the end of the exploration.
@@ -69,16 +73,17 @@ class Settings:
         tau: part of the online weights that each gradient step mixes into the target.
         reward_scale: the networks learn rewards times this.
         order: visiting order of the learned holder level.
+        remember: whether the holder level remembers what it saw of all holders; see `Memory`.
     """
 
     markets: int = 64
     round_hidden: tuple[int, ...] = (64, 64)
-    holder_hidden: tuple[int, ...] = (128, 128)
+    holder_hidden: tuple[int, ...] = (256, 256)
     learning_rate: float = 2e-3
     batch_size: int = 512
     round_replay: float = 16.0
     holder_replay: float = 4.0
-    memory: int = 2500
+    kept_episodes: int = 2500
     round_steps: int = 5
     holder_steps: int = 40
     final_epsilon: float = 0.05
@@ -87,6 +92,7 @@ class Settings:
     tau: float = 0.01
     reward_scale: float = 10.0
     order: str | None = "value"
+    remember: bool = True
 
 
 class HierarchicalDQN:
@@ -134,9 +140,7 @@ class HierarchicalDQN:
     def _actor(self, level: Level, policy: str | Policy | None) -> Explorer | Fixed:
         settings = self.settings
         if policy is not None:
-            fixed = as_policy(policy, level, self.config)
-            fixed.reset(settings.markets, self._rng)
-            return Fixed(fixed)
+            return Fixed(as_policy(policy, level, self.config), self._rng)
         card = self._card(level)
         tables = self._market.tables
         decisions = tables.rounds * (1 if level == "round" else tables.holders)
@@ -147,7 +151,7 @@ class HierarchicalDQN:
             n_envs=1,
             seed=2 * self.seed + (level == "round"),
             gamma=1.0,
-            buffer_size=settings.memory * decisions,
+            buffer_size=settings.kept_episodes * decisions,
             policy_kwargs={
                 "features_extractor_class": _BinsExtractor,
                 "features_extractor_kwargs": {"card": card},
@@ -155,7 +159,7 @@ class HierarchicalDQN:
             },
             device="cpu",
         )
-        return Explorer(model, self._rng, card.order)
+        return Explorer(model, self._rng, card.order, memory_for(card.features))
 
     def _card(self, level: Level) -> PolicyCard:
         """Describe the network of a level."""
@@ -169,10 +173,11 @@ class HierarchicalDQN:
                 hidden=self.settings.round_hidden,
                 actions=len(SHARES),
             )
+        seen = holder_features(self.config.visible_expectations)
         return PolicyCard(
             level=level,
             order=self.settings.order,
-            features=holder_features(self.config.visible_expectations),
+            features=seen + (remembered(holders) if self.settings.remember else ()),
             bins={
                 "round": rounds + 1,
                 "bought": rounds + 1,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from copyright_gym.agents.bins import Bins
+from copyright_gym.agents.memory import memory_for
 from copyright_gym.errors import PolicyError
 from copyright_gym.policies import Level
 
@@ -81,6 +82,8 @@ class ValueNetwork(nn.Module):
 class QPolicy:
     """Plays the legal action with the highest Q-value; needs no random numbers.
 
+    If its network has columns of a `Memory`, the policy remembers; otherwise it is stateless.
+
     Args:
         card: Description of the network.
         weights: Weights of its `layers`, named as in SB3's DQN, for example "0.weight".
@@ -89,25 +92,27 @@ class QPolicy:
         PolicyError: If the weights do not fit the card.
     """
 
-    stateless: ClassVar[bool] = True
-
     def __init__(self, card: PolicyCard, weights: Mapping[str, torch.Tensor]) -> None:
         self.card = card
         self.level: Level = card.level
         self.order: str | None = card.order
         self.network = ValueNetwork(card).eval()
+        self._memory = memory_for(card.features)
+        self.stateless = self._memory is None
         try:
             self.network.layers.load_state_dict(weights)
         except RuntimeError as error:
             raise PolicyError(f"the weights do not fit the network {card}: {error}") from error
 
     def reset(self, n: int, rng: np.random.Generator) -> None:
-        """Begin new episodes; nothing is kept between steps.
+        """Begin new episodes.
 
         Args:
             n: Number of markets.
             rng: Not used.
         """
+        if self._memory:
+            self._memory.reset(n)
 
     def act(self, observation: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Choose the best legal action of each market.
@@ -122,11 +127,14 @@ class QPolicy:
         Raises:
             PolicyError: If the observation has other columns than the network was trained on.
         """
-        if observation.shape[1] != len(self.card.features):
+        columns = len(self.card.features) - (self._memory.width if self._memory else 0)
+        if observation.shape[1] != columns:
             raise PolicyError(
-                f"this {self.level} policy was trained on {len(self.card.features)} columns, "
+                f"this {self.level} policy was trained on {columns} columns, "
                 f"the observation has {observation.shape[1]}"
             )
+        if self._memory:
+            observation = self._memory.recall(observation)
         with torch.no_grad():
             values = self.network(torch.as_tensor(observation, dtype=torch.float32))
         best: NDArray[np.int64] = np.where(mask, values.numpy(), -np.inf).argmax(axis=1)

@@ -10,11 +10,17 @@ import torch
 
 from copyright_gym import __version__
 from copyright_gym.agents.baselines import LEARNED, TRAINED_BASELINES, weights_file
-from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
+from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN, Settings
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import QPolicy
 from copyright_gym.config import MarketConfig
 from copyright_gym.pack import load_pack
+
+METHOD = "hierarchical"
+WITHOUT_MEMORY = "hierarchical-without-memory"
+WITH_MEMORY = "greedy+learned-with-memory"
+"""The method, the method on the environment's observations alone, and the best baseline with the
+method's memory: they tell what memory is worth and what the round level is."""
 
 
 def train_to_files(
@@ -39,9 +45,9 @@ def train_to_files(
     """
     torch.set_num_threads(1)
     written: list[Path] = []
-    if what == "hierarchical":
+    if what == METHOD:
         folder = out or Path("runs/hierarchical")
-        trainer = train("hierarchical", pack=pack, seed=seed, steps=steps)
+        trainer = train(METHOD, pack=pack, seed=seed, steps=steps)
         for policy in trainer.policies(describe(trainer, what)):
             assert isinstance(policy, QPolicy)
             written.append(policy.save(folder / f"{policy.level}.safetensors"))
@@ -63,7 +69,8 @@ def train(
     """Train one pair of policies.
 
     Args:
-        name: "hierarchical", or a baseline with a learned half.
+        name: `METHOD`, `WITHOUT_MEMORY`, `WITH_MEMORY`, or a baseline with a learned half, which
+            has no memory.
         pack: the pack, a name or a folder.
         seed: seed of the training.
         steps: interaction budget in holder decisions.
@@ -77,13 +84,14 @@ def train(
         PackError: the pack is unknown or damaged.
         OptionError: the budget is too small.
     """
-    halves = [LEARNED, LEARNED] if name == "hierarchical" else name.split("+")
-    round_policy, holder_policy = (None if half == LEARNED else half for half in halves)
+    halves = [LEARNED, LEARNED] if name in (METHOD, WITHOUT_MEMORY) else name.split("+")
+    round_policy, holder_policy = (None if half.startswith(LEARNED) else half for half in halves)
     trainer = HierarchicalDQN(
         MarketConfig(pack=pack, rho=rho),
         seed=seed,
         round_policy=round_policy,
         holder_policy=holder_policy,
+        settings=Settings(remember=name in (METHOD, WITH_MEMORY)),
     )
     return trainer.learn(steps, progress=f"training {name}" if progress else None)
 

@@ -3,8 +3,8 @@
 - ROUND+HOLDER: a pair of policies, by registered names or policy files; NAME=ROUND+HOLDER gives
   it a name in the results;
 - a name of the joint level, for example oracle or gradient;
-- hierarchical, cma-es, ppo, sac, dqn, or a baseline with a learned half: trained first, once per
-  training seed.
+- hierarchical, an ablation of it, cma-es, ppo, sac, dqn, or a baseline with a learned half:
+  trained first, once per training seed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from copyright_gym.agents.baselines import (
 from copyright_gym.agents.evolution import evolve, load_linear
 from copyright_gym.agents.flat import FLAT, load_network, train_flat
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
-from copyright_gym.agents.training import describe, train
+from copyright_gym.agents.training import (
+    METHOD,
+    WITH_MEMORY,
+    WITHOUT_MEMORY,
+    describe,
+    train,
+)
 from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
@@ -31,7 +37,6 @@ from copyright_gym.rollout import Episodes, play, play_joint
 
 _FILE = ".safetensors"
 
-METHOD = "hierarchical"
 ORACLE = "oracle"
 EVOLVED = "cma-es"
 RIVALS = (
@@ -47,11 +52,13 @@ RIVALS = (
     "uniform+trak",
     "uniform+copyright",
 )
+ABLATIONS = (WITHOUT_MEMORY, WITH_MEMORY)
 TRAINED_RIVALS = (EVOLVED, *FLAT)
 GROUPS = {
     "trained-rivals": TRAINED_RIVALS,
     "baselines": BASELINES,
     "rivals": RIVALS,
+    "ablations": ABLATIONS,
 }
 """Words that stand for several contestants."""
 
@@ -102,7 +109,7 @@ def policy_fingerprints(name: str) -> list[str]:
 
 def is_trained(name: str) -> bool:
     """Return whether a contestant must be trained first."""
-    return name in (METHOD, EVOLVED, *FLAT, *TRAINED_BASELINES)
+    return name in (METHOD, *ABLATIONS, EVOLVED, *FLAT, *TRAINED_BASELINES)
 
 
 def train_files(
@@ -163,8 +170,11 @@ def play_contestant(
         if network.level == "joint":
             return play_joint(config, network, seeds)
         return play(config, "all", network, seeds)
-    halves = [LEARNED, LEARNED] if name == METHOD else name.rpartition("=")[2].split("+")
-    learned = [files.get(level) if half == LEARNED else None for half, level in _at_levels(halves)]
+    both = name in (METHOD, WITHOUT_MEMORY)
+    halves = [LEARNED, LEARNED] if both else name.rpartition("=")[2].split("+")
+    learned = [
+        files.get(level) if half.startswith(LEARNED) else None for half, level in _at_levels(halves)
+    ]
     policies = [
         load_q_policy(file or half)
         if file or half.endswith(_FILE)

@@ -107,7 +107,7 @@ def build_pack(
     finish_runs(make_studio, [*signal, *corpus], store.folder, workers, report)
     studio = make_studio()
     base_distance = store.distances(Run(((),), 0))[0]
-    semantic, perceptual = copyright_scores(studio, work / "lots")
+    semantic, perceptual = copyright_scores(studio, work / "copyright")
     contribution = contribution_scores(studio, work / "contribution.json")
     signal_facts = stored_signal(store, base_distance, holders, rounds)
     runs = list(dict.fromkeys([*corpus, *signal]))  # with few holders some agree

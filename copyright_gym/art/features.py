@@ -43,19 +43,26 @@ def _prepared(pixels: Tensor) -> Tensor:
 
 
 class EfficientNetStages(nn.Module):
-    """Five intermediate activations, and the LPIPS-style distance over them.
+    """Intermediate activations, and the LPIPS-style distance over them.
 
     Source: the distance is Zhang et al., arXiv:1801.03924, without learned channel weights.
+
+    Args:
+        stages: How many of the five stages to return.
     """
 
+    def __init__(self, stages: int = len(_STAGE_BLOCKS)) -> None:
+        super().__init__()
+        self.blocks = _STAGE_BLOCKS[:stages]
+
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Return five activations (n, c, h, w) of (n, 3, S, S) pixels in [-1, 1]."""
+        """Return activations (n, c, h, w) of (n, 3, S, S) pixels in [-1, 1], one a stage."""
         network = efficientnet_lite0()
         x = network._swish(network._bn0(network._conv_stem(_prepared(pixels))))
         stages = []
-        for index, block in enumerate(network._blocks[: _STAGE_BLOCKS[-1] + 1]):
+        for index, block in enumerate(network._blocks[: self.blocks[-1] + 1]):
             x = block(x, drop_connect_rate=None)
-            if index in _STAGE_BLOCKS:
+            if index in self.blocks:
                 stages.append(x)
         return stages
 

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from copyright_gym.art.adapters import set_weights
+from copyright_gym.art.diffusion import Conditions
 from copyright_gym.art.finetune import TrainingSet
 from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.whole_file import write_whole
 
-_GENERATIONS: Final = 2  # works generated a caption
+_GENERATIONS: Final = 8  # works generated a caption
 _SEED: Final = 7
 _TARGETS_A_HOLDER: Final = 16
 
@@ -25,38 +26,58 @@ _TARGETS_A_HOLDER: Final = 16
 def copyright_scores(studio: Studio, folder: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """Measure how closely a model fine-tuned on a lot reproduces it.
 
-    For each lot: fine-tune the base model on it alone, generate from its captions, compare each
-    work with what its caption gave. Finished lots are stored in `folder` and not measured again.
+    For each lot: fine-tune the base model on it alone, generate from its captions with several
+    seeds, compare each work with what its caption gave. Held-out works of the holder are the
+    look-alikes. Finished lots are stored in `folder` and not measured again.
 
     Returns:
         Semantic and perceptual similarity per lot, each (T, H) float64 in [0, 1].
     """
+    means = [[values.mean(axis=(1, 2)) for values in row] for row in measured_lots(studio, folder)]
+    semantic, perceptual = np.moveaxis(np.array(means), 2, 0)
+    return semantic, perceptual
+
+
+def measured_lots(studio: Studio, folder: Path) -> list[list[NDArray[np.float64]]]:
+    """Return the similarities of each lot's works, (2, seeds, works) for round t and holder i.
+
+    The first axis is semantic, perceptual. See `copyright_scores`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lots = studio.collection.lots
-    held_out = studio.collection.held_out.images
-    groups = np.split(held_out, len(studio.collection.holders))
-    similarity = Similarity(list(groups))
-    scores = np.zeros((2, len(lots), len(lots[0])))
-    for t, row in enumerate(lots):
-        for i in range(len(row)):
-            path = folder / f"lot_{t}_{i}.json"
-            if not path.exists():
-                write_whole(path, json.dumps(_lot_similarity(studio, similarity, t, i)))
-            scores[:, t, i] = json.loads(path.read_text())
-    return scores[0], scores[1]
+    paths = [[folder / f"lot_{t}_{i}.json" for i in range(len(row))] for t, row in enumerate(lots)]
+    for i, column in enumerate(zip(*paths, strict=True)):
+        todo = [t for t, path in enumerate(column) if not path.exists()]
+        if todo:
+            similarity = holder_similarity(studio, i)
+        for t in todo:
+            values = _lot_similarity(studio, similarity, t, i)
+            write_whole(column[t], json.dumps(np.round(values, 6).tolist()))
+    return [[np.array(json.loads(path.read_text())) for path in row] for row in paths]
 
 
-def _lot_similarity(studio: Studio, similarity: Similarity, t: int, i: int) -> list[float]:
+def holder_similarity(studio: Studio, holder: int) -> Similarity:
+    """Return the similarity measure of a holder: all held-out works are its references."""
+    groups = np.split(studio.collection.held_out.images, len(studio.collection.holders))
+    return Similarity(groups.pop(holder), np.concatenate(groups))
+
+
+def _lot_similarity(studio: Studio, similarity: Similarity, t: int, i: int) -> NDArray[np.float64]:
     history = ((),) * t + ((i,),)
     set_weights(studio.pipeline.unet, studio.train_round(studio.base_weights, history, seed=_SEED))
     lot, lot_set = studio.collection.lots[t][i], studio.lot_sets[t][i]
-    generator = torch.Generator().manual_seed(_SEED)
-    parts = []
-    for _ in range(_GENERATIONS):
-        noise = torch.randn(lot_set.latents.shape, generator=generator)
-        parts.append(similarity(lot.images, studio.generate(lot_set.conditions, noise)))
-    semantic, perceptual = np.mean(parts, axis=(0, 2))
-    return [float(semantic), float(perceptual)]
+    return np.array(
+        similarity(lot.images, generations(studio, lot_set.conditions, _GENERATIONS, _SEED))
+    )
+
+
+def generations(studio: Studio, conditions: Conditions, count: int, seed: int) -> NDArray[np.uint8]:
+    """Draw `count` works for each of n captions: (count, n, S, S, 3) uint8."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(conditions), *studio.noise.shape[1:])
+    return np.stack(
+        [studio.generate(conditions, torch.randn(shape, generator=generator)) for _ in range(count)]
+    )
 
 
 def contribution_scores(studio: Studio, path: Path) -> NDArray[np.float64]:

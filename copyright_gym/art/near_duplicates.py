@@ -45,6 +45,12 @@ class Seen:
         self._count += 1
 
 
+def same_picture(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell which of n and m images, each (S, S, 3), are nearly equal: (n, m) bool."""
+    one, two = (np.array([_sketch(image) for image in images]) for images in (first, second))
+    return np.array([np.square(two - sketch).mean(axis=1) < NEAR**2 for sketch in one])
+
+
 def _sketch(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the image at half its size, flat, so that half a pixel's shift counts little."""
     half = image.shape[0] // 2

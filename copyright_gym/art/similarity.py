@@ -1,4 +1,4 @@
-"""Copyright loss: how closely generated works reproduce the works of a lot.
+"""Copyright loss: how closely generated works reproduce the works of a holder.
 
 Both parts are similarities in [0, 1]: 1 is identity, 0 is what two unrelated works score.
 Source: arXiv:2410.20180 weighs a semantic and a perceptual part; the measures are ours.
@@ -6,126 +6,140 @@ Source: arXiv:2410.20180 weighs a semantic and a perceptual part; the measures a
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
+from copyright_gym.art.alignment import aligned_variants
 from copyright_gym.art.autoencoder import to_tensor
-from copyright_gym.art.features import EfficientNetStages, pooled_features
-from copyright_gym.art.published_weights import require_weights
+from copyright_gym.art.embeddings import embed, perceptual_embedding, semantic_embedding
+from copyright_gym.art.near_duplicates import same_picture
 from copyright_gym.errors import OptionError
 
-PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
+Images = NDArray[np.uint8]
+Values = NDArray[np.float64]
 
-_LPIPS_BACKBONES: Final = {"alex": "AlexNet", "vgg": "VGG-16", "squeeze": "SqueezeNet"}
-_LPIPS_SIZE: Final = 64  # the backbones need larger input than 32 px
-
-
-@dataclass(frozen=True)
-class SimilarityScale:
-    """What two unrelated works score, which both parts call 0.
-
-    Attributes:
-        centre: (1280,) mean pooled feature; directions from it say what a work shows.
-        semantic: Mean cosine distance of unrelated works.
-        perceptual: Mean LPIPS-style distance of unrelated works.
-    """
-
-    centre: Tensor
-    semantic: float
-    perceptual: float
-
-
-def _perceptual_distance(name: str) -> PerceptualDistance:
-    """Return a function from two batches of pixels in [-1, 1] to (n,) distances."""
-    if name == "efficientnet-lite0":
-        return EfficientNetStages().distance
-    backbone = name.removeprefix("lpips-")
-    if not name.startswith("lpips-") or backbone not in _LPIPS_BACKBONES:
-        known = ", ".join(["efficientnet-lite0", *(f"lpips-{key}" for key in _LPIPS_BACKBONES)])
-        raise OptionError(f"unknown perceptual distance {name!r}; known: {known}")
-    require_weights(_LPIPS_BACKBONES[backbone])
-    import lpips
-
-    with warnings.catch_warnings():
-        # lpips 0.1.4 asks torchvision for its backbones in a deprecated way.
-        warnings.filterwarnings("ignore", "The parameter 'pretrained'", UserWarning)
-        warnings.filterwarnings("ignore", "Arguments other than a weight enum", UserWarning)
-        network = lpips.LPIPS(net=backbone, verbose=False).requires_grad_(False)
-
-    def distance(first: Tensor, second: Tensor) -> Tensor:
-        enlarged = (
-            functional.interpolate(pixels, size=_LPIPS_SIZE, mode="bilinear")
-            for pixels in (first, second)
-        )
-        values: Tensor = network(*enlarged).flatten()
-        return values
-
-    return distance
+_TINY: Final = 1e-6  # squared distances below this are rounding
 
 
 class Similarity:
-    """Semantic and perceptual similarity of pairs of works.
+    """Semantic and perceptual similarity of a holder's works and generated works.
 
-    Semantic: cosine of centred EfficientNet-lite0 features. Perceptual: LPIPS, or an LPIPS-style
-    distance over five stages of EfficientNet-lite0. Works by different holders count as unrelated.
+    Works of one holder look alike, so a plain distance can't tell a copy from one more work in
+    the same hand. What counts is the ratio r = d(work, generated) / min d(look-alike, generated)
+    over other works of the holder; a similarity is 1 - r / r0, at least 0, r0 being the mean
+    ratio of works by other holders, which are unrelated. All works are compared in the best of
+    some alignments (`aligned_variants`). A look-alike that shows the same picture as the work
+    isn't another work and is left out.
+
+    Source of the ratio: Carlini et al., arXiv:2301.13188, section 4.2, divide by the mean
+    distance to the n nearest works for the same reason; n = 1 and the calibration are ours.
 
     Args:
-        unrelated: Groups of (n, S, S, 3) uint8 works, one group a holder, all of one size.
-        perceptual: `efficientnet-lite0` (needs no download), `lpips-alex`, `lpips-vgg` or
-            `lpips-squeeze` (the `lpips` package; its backbone's weights must be on this machine).
+        look_alikes: (m, S, S, 3) uint8 works of the holder that no model was fine-tuned on.
+        unrelated: (u, S, S, 3) uint8 works of other holders.
+        semantic: See `semantic_embedding`.
+        perceptual: See `perceptual_embedding`.
 
     Raises:
-        OptionError: If `perceptual` is unknown.
-        MissingWeightsError: If the backbone's weights are not on this machine.
+        OptionError: If a part is unknown, or there are fewer than two look-alikes.
+        MissingWeightsError: If a backbone's weights are not on this machine.
     """
 
     def __init__(
-        self, unrelated: list[NDArray[np.uint8]], perceptual: str = "efficientnet-lite0"
+        self,
+        look_alikes: Images,
+        unrelated: Images,
+        semantic: str = "efficientnet-lite0",
+        perceptual: str = "efficientnet-lite0",
     ) -> None:
-        """Measure the scale on works of different holders."""
-        self.distance = _perceptual_distance(perceptual)
-        pixels = [to_tensor(group) for group in unrelated]
-        centre = pooled_features(torch.cat(pixels)).mean(dim=0)
-        pairs = [
-            self._distances(first, second, centre)
-            for index, first in enumerate(pixels)
-            for second in pixels[index + 1 :]
-        ]
-        semantic = torch.cat([pair[0] for pair in pairs]).mean()
-        apart = torch.cat([pair[1] for pair in pairs]).mean()
-        self.scale = SimilarityScale(centre, float(semantic), float(apart))
-
-    @torch.no_grad()
-    def _distances(self, first: Tensor, second: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
-        cosine = torch.cosine_similarity(
-            pooled_features(first) - centre, pooled_features(second) - centre
+        """Measure what unrelated works score."""
+        self.embeddings = semantic_embedding(semantic), perceptual_embedding(perceptual)
+        if len(look_alikes) < 2:
+            raise OptionError(
+                f"similarity needs two or more other works of the holder, got {len(look_alikes)}"
+            )
+        self.look_alikes = look_alikes
+        # Kept for all calls: 30 kB a look-alike and alignment, but 2 MB with LPIPS on VGG-16.
+        self._references = self._embedded(look_alikes)
+        others = ~same_picture(look_alikes, look_alikes)
+        self.unrelated_ratios = tuple(
+            float(_ratios(distances, distances, others).mean())
+            for distances in _nearest(self._references, self._targets(unrelated))
         )
-        return 1 - cosine, self.distance(first, second)
 
-    def __call__(
-        self, works: NDArray[np.uint8], generated: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Compare works and generated works pair by pair.
+    def __call__(self, works: Images, generated: Images) -> tuple[Values, Values]:
+        """Compare each work with the works that were generated for it.
 
         Args:
             works: (n, S, S, 3) uint8.
-            generated: (n, S, S, 3) uint8.
+            generated: (k, n, S, S, 3) uint8, k works generated for each.
 
         Returns:
-            Semantic and perceptual similarities, each (n,) in [0, 1].
+            Semantic and perceptual similarities, each (k, n) in [0, 1].
         """
-        semantic, perceptual = self._distances(
-            to_tensor(works), to_tensor(generated), self.scale.centre
+        k, n = generated.shape[:2]
+        flat = generated.reshape(k * n, *generated.shape[2:])
+        others = ~same_picture(works, self.look_alikes)
+        own = np.arange(n)
+        targets = self._targets(flat)
+        semantic, perceptual = (
+            _calibrated(
+                _ratios(to_works, to_others, others).reshape(n, k, n)[own, :, own].T, unrelated
+            )
+            for to_works, to_others, unrelated in zip(
+                _nearest(self._embedded(works), targets),
+                _nearest(self._references, targets),
+                self.unrelated_ratios,
+                strict=True,
+            )
         )
-        return (
-            (1 - semantic / self.scale.semantic).clamp(0, 1).double().numpy(),
-            (1 - perceptual / self.scale.perceptual).clamp(0, 1).double().numpy(),
+        return semantic, perceptual
+
+    def _targets(self, works: Images) -> list[Tensor]:
+        pixels = to_tensor(works)
+        return [embed(embedding, pixels) for embedding in self.embeddings]
+
+    def _embedded(self, works: Images) -> list[list[Tensor]]:
+        """Return, for each alignment and part, the (n, d) embeddings of n works."""
+        return [
+            [embed(embedding, variant) for embedding in self.embeddings]
+            for variant in aligned_variants(to_tensor(works))
+        ]
+
+
+def _nearest(aligned: list[list[Tensor]], targets: list[Tensor]) -> list[Values]:
+    """Return, for each part, (n, m) distances of n works at their best alignment and m targets."""
+    parts = zip(*aligned, strict=True)
+    return [
+        np.asarray(
+            torch.stack([_squared(works, target) for works in part]).amin(dim=0).double().numpy()
         )
+        for part, target in zip(parts, targets, strict=True)
+    ]
+
+
+def _squared(first: Tensor, second: Tensor) -> Tensor:
+    """Return (n, m) squared Euclidean distances of (n, d) and (m, d) embeddings."""
+    lengths = first.square().sum(dim=1)[:, None] + second.square().sum(dim=1)
+    distances = lengths - 2 * first @ second.T
+    return torch.where(distances < _TINY, 0.0, distances)
+
+
+def _ratios(to_works: Values, to_others: Values, others: NDArray[np.bool_]) -> Values:
+    """Divide distances by those of the nearest look-alike.
+
+    Args:
+        to_works: (n, m) distances of n works and m generated works.
+        to_others: (l, m) distances of look-alikes and generated works.
+        others: (n, l), which look-alikes are other works than a work.
+    """
+    nearest = np.array([to_others[row].min(axis=0, initial=np.inf) for row in others])
+    return np.asarray(to_works / np.maximum(nearest, _TINY))
+
+
+def _calibrated(ratios: Values, unrelated: float) -> Values:
+    return np.clip(1 - ratios / unrelated, 0.0, 1.0)

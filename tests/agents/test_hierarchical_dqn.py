@@ -6,6 +6,7 @@ import torch
 
 from copyright_gym.agents.collection import Explorer, Fixed, collect
 from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN, Settings
+from copyright_gym.agents.memory import remembered
 from copyright_gym.agents.q_policy import QPolicy
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError
@@ -62,7 +63,8 @@ def test_one_half_against_a_given_policy(synthetic_pack: str, fixed: dict[str, s
 def test_visible_expectations_widen_the_network(synthetic_pack: str) -> None:
     config = MarketConfig(pack=synthetic_pack, rounds=1, holders=1, visible_expectations=True)
     trainer = HierarchicalDQN(config, settings=SMALL).learn(200)
-    assert trainer.policies()[1].card.features[-1] == "expectation"  # type: ignore[attr-defined]
+    features = trainer.policies()[1].card.features  # type: ignore[attr-defined]
+    assert features[-5:] == ("expectation", *remembered(1))
     play(config, *trainer.policies(), range(3))
 
 
@@ -70,9 +72,7 @@ def test_records_match_what_the_market_did(synthetic_pack: str) -> None:
     config = MarketConfig(pack=synthetic_pack, rounds=3, holders=4, kappa=0.1)
     market, rng = Market(config, 20), np.random.default_rng(0)
     policies = make_policy("random", "round"), make_policy("random", "holder")
-    for policy in policies:
-        policy.reset(20, rng)
-    rounds, holders = collect(market, rng, Fixed(policies[0]), Fixed(policies[1]))
+    rounds, holders = collect(market, rng, Fixed(policies[0], rng), Fixed(policies[1], rng))
     assert rounds.actions.shape == (3, 20)
     assert holders.actions.shape == (12, 20)
     spent = market.payments.sum(axis=(1, 2)) / market.budget

@@ -38,8 +38,8 @@ def _build(work: Path, settings: FinetuneSettings, feature: str = FEATURE) -> No
         visited=None,
         workers=LocalWorkers(1),
         settings=settings,
-        feature=feature,
         sampling=DEFAULT_SAMPLING,
+        feature=feature,
         command=["build"],
         report=BuildReport(work),
     )

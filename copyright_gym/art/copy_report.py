@@ -1,0 +1,194 @@
+"""The figures of copy detection, from stored scores of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from copyright_gym.art.copy_measures import PARTS, PLAIN
+from copyright_gym.art.copy_trials import NEGATIVES, SAME_PICTURE
+from copyright_gym.art.detection import auc, bootstrap, interval, true_positive_rate
+
+Values = NDArray[np.float64]
+
+WEIGHTS: Final = tuple(step / 10 for step in range(11))
+LEAST_STRENGTH: Final = 0.25  # copies weaker than this aren't counted in the overall figures
+_HALF: Final = 0.5
+
+
+@dataclass(frozen=True)
+class HolderScores:
+    """Scores of trials of n works: k candidates each, c of them copies.
+
+    Attributes:
+        transforms: (c,) transform of each copy.
+        strengths: (c,) strength of each copy.
+        kinds: (k - c, n) kind of each negative, see `Trials`.
+        scores: (k, n) by measure.
+    """
+
+    transforms: NDArray[np.str_]
+    strengths: Values
+    kinds: NDArray[np.str_]
+    scores: Mapping[str, Values]
+
+    @staticmethod
+    def load(path: Path) -> HolderScores:
+        """Read what `validate copyright` stored."""
+        with np.load(path) as stored:
+            return HolderScores(
+                stored["transforms"],
+                stored["strengths"],
+                stored["kinds"],
+                {name: stored[name] for name in (*PARTS, *PLAIN)},
+            )
+
+
+class Split:
+    """All holders' trials of one split, work by work.
+
+    Args:
+        holders: Scores by holder, with the same copies.
+    """
+
+    def __init__(self, holders: Sequence[HolderScores]) -> None:
+        """Join the works of all holders."""
+        self.transforms, self.strengths = holders[0].transforms, holders[0].strengths
+        count = len(self.strengths)
+        self.works = sum(part.kinds.shape[1] for part in holders)
+        names = holders[0].scores
+        self._copies = {
+            name: np.concatenate([part.scores[name][:count] for part in holders], axis=1)
+            for name in names
+        }
+        # Holders may have differing numbers of negatives, so each work keeps its own lists.
+        self._kinds = [column for part in holders for column in part.kinds.T]
+        self._negatives = {
+            name: [column for part in holders for column in part.scores[name][count:].T]
+            for name in names
+        }
+
+    def copies(self, weights: Mapping[str, float]) -> Values:
+        """Return the (c, works) weighted scores of all copies."""
+        return np.asarray(sum(weight * self._copies[name] for name, weight in weights.items()))
+
+    def negatives(
+        self, weights: Mapping[str, float], kinds: Sequence[str] = NEGATIVES
+    ) -> list[Values]:
+        """Return each work's scores of the negatives of these kinds."""
+        return [
+            np.asarray(
+                sum(weight * self._negatives[name][work] for name, weight in weights.items())
+            )[np.isin(of_kind, kinds)]
+            for work, of_kind in enumerate(self._kinds)
+        ]
+
+    def count_of(self, kind: str) -> int:
+        """Return how many trials are of this kind."""
+        return int(sum((kinds == kind).sum() for kinds in self._kinds))
+
+
+def copy_report(scores: Mapping[str, Sequence[HolderScores]], draws: int) -> dict[str, Any]:
+    """Choose the weight on validation works; report all figures on test works.
+
+    Args:
+        scores: Scores by split and holder.
+        draws: Bootstrap draws.
+    """
+    validation, test = Split(scores["validation"]), Split(scores["test"])
+    metric = dict.fromkeys(PARTS, _HALF)
+    measures = {"copyright metric": metric, **{name: {name: 1.0} for name in (*PARTS, *PLAIN)}}
+    draws_of = {name: _bootstrap_auc(test, weights, draws) for name, weights in measures.items()}
+    ours = draws_of["copyright metric"]
+    rows = {}
+    for name, weights in measures.items():
+        rows[name] = _figures(test, weights)
+        rows[name]["auc_low"], rows[name]["auc_high"] = interval(draws_of[name])
+        rows[name]["validation_auc"] = _auc(validation, weights)
+        if name != "copyright metric":
+            rows[name]["metric_gain_low"], rows[name]["metric_gain_high"] = interval(
+                ours - draws_of[name]
+            )
+    sweep = [
+        {"a": a, "validation_auc": _auc(validation, pair), "test_auc": _auc(test, pair)}
+        for a in WEIGHTS
+        for pair in [dict(zip(PARTS, (a, 1 - a), strict=True))]
+    ]
+    return {
+        "works": {"validation": validation.works, "test": test.works},
+        "measures": rows,
+        "transforms": _by_transform(test, metric, draws),
+        "negatives": _by_negative(test, metric),
+        "with_same_picture_as_negative": _auc(test, metric, (*NEGATIVES, SAME_PICTURE)),
+        "weights": sweep,
+        "chosen_a": max(sweep, key=lambda row: row["validation_auc"])["a"],
+    }
+
+
+def _auc(split: Split, weights: Mapping[str, float], kinds: Sequence[str] = NEGATIVES) -> float:
+    copies = split.copies(weights)[split.strengths >= LEAST_STRENGTH]
+    return auc(copies.ravel(), np.concatenate(split.negatives(weights, kinds)))
+
+
+def _bootstrap_auc(split: Split, weights: Mapping[str, float], draws: int) -> Values:
+    copies = split.copies(weights)[split.strengths >= LEAST_STRENGTH]
+    return _bootstrap(copies, split.negatives(weights), draws)
+
+
+def _bootstrap(copies: Values, negatives: Sequence[Values], draws: int) -> Values:
+    def statistic(works: NDArray[np.int64]) -> float:
+        return auc(copies[:, works].ravel(), np.concatenate([negatives[work] for work in works]))
+
+    return bootstrap(statistic, copies.shape[1], draws)
+
+
+def _figures(split: Split, weights: Mapping[str, float]) -> dict[str, float]:
+    copies = split.copies(weights)
+    strong = copies[split.strengths >= LEAST_STRENGTH].ravel()
+    negatives = np.concatenate(split.negatives(weights))
+    strengths = np.repeat(split.strengths, split.works)
+    return {
+        "auc": auc(strong, negatives),
+        "tpr_at_1_percent_fpr": true_positive_rate(strong, negatives),
+        "spearman": float(spearmanr(strengths, copies.ravel())[0]),
+    }
+
+
+def _by_transform(split: Split, weights: Mapping[str, float], draws: int) -> list[dict[str, Any]]:
+    negatives = split.negatives(weights)
+    pooled = np.concatenate(negatives)
+    rows = []
+    for transform, strength, copies in zip(
+        split.transforms, split.strengths, split.copies(weights), strict=True
+    ):
+        low, high = interval(_bootstrap(copies[None], negatives, draws))
+        rows.append(
+            {
+                "transform": str(transform),
+                "strength": float(strength),
+                "score": float(copies.mean()),
+                "auc": auc(copies, pooled),
+                "auc_low": low,
+                "auc_high": high,
+                "tpr_at_1_percent_fpr": true_positive_rate(copies, pooled),
+            }
+        )
+    return rows
+
+
+def _by_negative(split: Split, weights: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for kind in (*NEGATIVES, SAME_PICTURE):
+        count = split.count_of(kind)
+        row: dict[str, Any] = {"count": count}
+        if count:
+            scores = np.concatenate(split.negatives(weights, [kind]))
+            row |= {"score": float(scores.mean()), "auc": _auc(split, weights, [kind])}
+        rows[kind] = row
+    return rows

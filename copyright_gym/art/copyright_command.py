@@ -1,0 +1,58 @@
+"""The command `validate copyright`; light to import."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from copyright_gym.errors import PackError, load_attribute
+from copyright_gym.pack import find_pack
+
+
+def add_validate_copyright(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> None:
+    """Add `copyright` to the `validate` command."""
+    parser = actions.add_parser(
+        "copyright", help="how well the copyright metric tells copies from look-alikes"
+    )
+    parser.add_argument("--pack", default="portrait", metavar="NAME_OR_FOLDER")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--fresh", type=Path, metavar="FOLDER", help="measure again, records here; resumable"
+    )
+    parser.set_defaults(run=_validate_copyright)
+
+
+def _validate_copyright(options: argparse.Namespace) -> None:
+    folder = find_pack(options.pack)
+    path = folder / "copyright.json"
+    if options.fresh is not None:
+        measure = load_attribute(
+            "copyright_gym.art.validate_copyright:measure_copyright", extra="art"
+        )
+        report = measure(folder, options.fresh)
+    elif path.exists():
+        report = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        raise PackError(f"pack {folder} has no {path.name}; measure it with --fresh FOLDER")
+    if options.json:
+        print(json.dumps(report, indent=1, sort_keys=True))
+        return
+    title = f"{report['works']['test']} test works"
+    print(f"{title:22s}  AUC                    TPR at 1 % FPR  Spearman")
+    for name, row in report["measures"].items():
+        interval = f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]"
+        print(
+            f"{name:22s}  {interval:21s}  {row['tpr_at_1_percent_fpr']:14.3f}"
+            f"  {row['spearman']:8.2f}"
+        )
+    print(f"\nweight a chosen on validation works: {report['chosen_a']}")
+    print("\nmemorisation        steps   seen  held out")
+    for curve in report["memorisation"]:
+        for stage in curve["stages"]:
+            print(
+                f"{curve['holder']:18s}  {stage['steps']:5d}  {stage['seen']:5.3f}"
+                f"  {stage['held_out']:8.3f}"
+            )

@@ -1,0 +1,165 @@
+"""The report of `validate copyright`: does the copyright metric tell copies from look-alikes?"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from copyright_gym.art.adapters import set_weights
+from copyright_gym.art.copy_measures import measure
+from copyright_gym.art.copy_report import HolderScores, copy_report
+from copyright_gym.art.copy_trials import SPLITS, TrialMaker
+from copyright_gym.art.live import pack_studio
+from copyright_gym.art.lot_scores import holder_similarity, measured_lots
+from copyright_gym.art.memorisation import memorisation_curve
+from copyright_gym.art.similarity import Similarity
+from copyright_gym.art.studio import Studio
+from copyright_gym.pack import load_pack
+from copyright_gym.pack_files import npz_bytes
+
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The experiment.
+
+    Attributes:
+        sources: Works a holder and split, at most half a lot.
+        negatives: Negatives of each kind a work.
+        draws: Bootstrap draws.
+        memorised_holders: Holders whose works a model is made to memorise.
+        memorised_works: Works of each that it is trained on.
+        memorisation_steps: Total steps after each stage.
+        memorisation_seeds: Works drawn a caption after each stage.
+    """
+
+    sources: int = 16
+    negatives: int = 4
+    draws: int = 500
+    memorised_holders: int = 2
+    memorised_works: int = 8
+    memorisation_steps: tuple[int, ...] = (0, 50, 100, 200, 400)
+    memorisation_seeds: int = 4
+
+
+def measure_copyright(folder: Path, work: Path) -> dict[str, Any]:
+    """Score copies, negatives, memorised works and lots of a pack, and report on them.
+
+    The report is stored in `work` as `copyright.json`.
+
+    Args:
+        folder: The pack's folder.
+        work: Where records are kept; an interrupted call goes on there. With a pack's build
+            folder, lots that the build scored already are not scored again.
+    """
+    pack = load_pack(folder)
+    report = {
+        "pack": pack.name,
+        **measure_studio(functools.partial(pack_studio, pack), Plan(), work),
+    }
+    write(work / "copyright.json", (json.dumps(report, indent=1, sort_keys=True) + "\n").encode())
+    return report
+
+
+def measure_studio(make_studio: Callable[[], Studio], plan: Plan, work: Path) -> dict[str, Any]:
+    """Do the same for a studio; see `measure_copyright`."""
+    work.mkdir(parents=True, exist_ok=True)
+    studio = make_studio()
+    similarities = functools.cache(functools.partial(holder_similarity, studio))
+    scores = _scored_trials(studio, similarities, plan, work / "copies")
+    report = copy_report(scores, plan.draws)
+    holders = range(min(plan.memorised_holders, len(studio.collection.holders)))
+    report["memorisation"] = [
+        {
+            "holder": studio.collection.holders[i].name,
+            "stages": _memorised(studio, similarities, plan, i, work / f"memorised_{i}.json"),
+        }
+        for i in tqdm(holders, desc="memorising")
+    ]
+    report["lots"] = lot_report(measured_lots(studio, work / "copyright"))
+    report["plan"] = asdict(plan)
+    report["seed"] = _SEED
+    return report
+
+
+def _scored_trials(
+    studio: Studio, similarities: Callable[[int], Similarity], plan: Plan, folder: Path
+) -> dict[str, list[HolderScores]]:
+    """Return the scores of each split's trials by holder; stored ones are not made again."""
+    folder.mkdir(exist_ok=True)
+    holders = range(len(studio.collection.holders))
+    paths = {(split, i): folder / f"{split}_{i}.npz" for split in SPLITS for i in holders}
+    todo = [key for key, path in paths.items() if not path.exists()]
+    if todo:
+        everyone = (tuple(holders),)
+        weights = studio.train_round(studio.base_weights, everyone, seed=_SEED)
+        maker = TrialMaker(studio, plan.sources, plan.negatives)
+    for split, i in tqdm(sorted(todo, key=lambda key: key[1]), desc="copies"):
+        set_weights(studio.pipeline.unet, weights)
+        trials = maker.trials(split, i)
+        arrays = {
+            "transforms": np.array(trials.transforms),
+            "strengths": np.array(trials.strengths),
+            "kinds": trials.kinds,
+            **measure(similarities(i), trials),
+        }
+        write(paths[split, i], npz_bytes(arrays))
+    return {split: [HolderScores.load(paths[split, i]) for i in holders] for split in SPLITS}
+
+
+def _memorised(
+    studio: Studio,
+    similarities: Callable[[int], Similarity],
+    plan: Plan,
+    holder: int,
+    path: Path,
+) -> list[dict[str, Any]]:
+    if not path.exists():
+        rows = memorisation_curve(
+            studio,
+            similarities(holder),
+            holder,
+            plan.memorised_works,
+            plan.memorisation_steps,
+            plan.memorisation_seeds,
+        )
+        write(path, json.dumps(rows).encode())
+    stored: list[dict[str, Any]] = json.loads(path.read_text())
+    return stored
+
+
+def lot_report(lots: list[list[NDArray[np.float64]]]) -> dict[str, Any]:
+    """Summarise (2, seeds, works) similarities of each lot.
+
+    Returns:
+        By round and holder: mean, standard deviation of the mean between seeds, and of works
+        between works. `reliability` is the share of the variance of the lots' means that is not
+        noise of drawing with so many seeds.
+    """
+    scores = np.array([[values.mean(axis=0) for values in row] for row in lots])
+    by_seed = scores.mean(axis=3)
+    noise = by_seed.var(axis=2, ddof=1).mean() / by_seed.shape[2]
+    spread = by_seed.mean(axis=2).var(ddof=1)
+    return {
+        "seeds": by_seed.shape[2],
+        "mean": by_seed.mean(axis=2).round(4).tolist(),
+        "seed_std": by_seed.std(axis=2, ddof=1).round(4).tolist(),
+        "work_std": scores.mean(axis=2).std(axis=2, ddof=1).round(4).tolist(),
+        "reliability": float(1 - noise / spread) if spread > 0 else None,
+    }
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f"{path.name}.part")
+    temporary.write_bytes(data)
+    temporary.rename(path)

@@ -1,0 +1,162 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+from tiny_studio import make_studio
+
+from copyright_gym.art import similarity, validate_copyright
+from copyright_gym.art.copies import GRADES, graded_copies
+from copyright_gym.art.copy_report import HolderScores, Split, copy_report
+from copyright_gym.art.detection import auc, bootstrap, interval, true_positive_rate
+from copyright_gym.art.dicebear_works import draw_works
+from copyright_gym.art.validate_copyright import Plan, lot_report, measure_studio
+
+PLAN = Plan(
+    sources=2,
+    negatives=1,
+    draws=20,
+    memorised_holders=1,
+    memorised_works=2,
+    memorisation_steps=(0, 2),
+    memorisation_seeds=2,
+)
+WORKS = draw_works("micah", 6).images
+OTHERS = draw_works("big-smile", 6).images
+
+
+def test_auc_is_the_share_of_pairs_in_order() -> None:
+    rng = np.random.default_rng(0)
+    copies, negatives = rng.integers(6, size=40) / 5, rng.integers(5, size=30) / 5
+    pairs = [(c > n) + (c == n) / 2 for c in copies for n in negatives]
+    assert auc(copies, negatives) == pytest.approx(np.mean(pairs))
+    statistic = mannwhitneyu(copies, negatives).statistic
+    assert auc(copies, negatives) == pytest.approx(statistic / 1200)
+
+
+def test_true_positive_rate_lets_at_most_the_given_share_pass() -> None:
+    negatives = np.arange(200.0)
+    copies = np.array([10.0, 197.0, 197.5, 198.0, 300.0])
+    # Two of 200 negatives may pass: the threshold is the third highest, 197.
+    assert true_positive_rate(copies, negatives) == pytest.approx(3 / 5)
+    assert true_positive_rate(copies, negatives, 0.0) == pytest.approx(1 / 5)
+    assert true_positive_rate(np.ones(3), np.ones(5)) == 0
+
+
+def test_bootstrap_draws_works_and_repeats() -> None:
+    values = np.random.default_rng(1).normal(size=400)
+    means = bootstrap(lambda works: float(values[works].mean()), 400, 2000)
+    assert np.array_equal(means, bootstrap(lambda works: float(values[works].mean()), 400, 2000))
+    low, high = interval(means)
+    error = values.std() / 20
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+
+
+def test_copies_are_graded() -> None:
+    copies = graded_copies(WORKS, OTHERS, np.random.default_rng(0))
+    again = graded_copies(WORKS, OTHERS, np.random.default_rng(0))
+    assert len(copies) == len(GRADES)
+    difference: dict[str, list[float]] = {}
+    for copy, same in zip(copies, again, strict=True):
+        assert np.array_equal(copy.images, same.images)
+        assert copy.images.shape == WORKS.shape
+        assert copy.images.dtype == np.uint8
+        distance = np.abs(copy.images.astype(float) - WORKS).mean()
+        assert (distance == 0) == (copy.transform == "identity")
+        difference.setdefault(copy.transform, []).append(float(distance))
+    for name in ("noise", "blending", "colour", "jpeg", "cutmix", "palette"):
+        assert difference[name] == sorted(difference[name])
+    by_name = {(copy.transform, copy.strength): copy.images for copy in copies}
+    assert np.array_equal(by_name["flip", 0.9][:, :, ::-1], WORKS)
+    pasted = (by_name["cutmix", 0.5] == OTHERS).all(axis=3) & (WORKS != OTHERS).any(axis=3)
+    kept = (by_name["cutmix", 0.5] == WORKS).all(axis=3)
+    assert (pasted | kept).all()
+    assert kept.mean() >= 0.45
+
+
+def test_a_new_palette_keeps_what_is_drawn() -> None:
+    recoloured = graded_copies(WORKS, OTHERS, np.random.default_rng(0))
+    images = next(c.images for c in recoloured if (c.transform, c.strength) == ("palette", 0.5))
+    for work, other, image in zip(WORKS, OTHERS, images, strict=True):
+        colours = {tuple(colour) for colour in other.reshape(-1, 3)}
+        assert {tuple(colour) for colour in image.reshape(-1, 3)} <= colours
+        before, after = (x.sum(axis=2, dtype=int).ravel() for x in (work, image))
+        order = np.argsort(before, kind="stable")
+        assert (np.diff(after[order]) >= 0).all()
+
+
+def _scores(rng: np.random.Generator, gain: float) -> HolderScores:
+    kinds = np.array([["caption"] * 3, ["nearest", "same picture", "nearest"], ["holder"] * 3])
+    noise = {name: rng.uniform(size=(5, 3)) for name in ("semantic", "perceptual")}
+    for values in noise.values():
+        values[:2] += gain
+    plain = ("pixel L2", "SSIM", "pooled features", "LPIPS-style stages")
+    other = {name: rng.uniform(size=(5, 3)) for name in plain}
+    return HolderScores(np.array(["identity", "noise"]), np.array([1.0, 0.2]), kinds, noise | other)
+
+
+def test_report_counts_strong_copies_and_true_negatives() -> None:
+    rng = np.random.default_rng(2)
+    scores = {
+        split: [_scores(rng, gain) for gain in (0.1, 0.5)] for split in ("validation", "test")
+    }
+    report = copy_report(scores, draws=30)
+    metric = [(part.scores["semantic"] + part.scores["perceptual"]) / 2 for part in scores["test"]]
+    copies = np.concatenate([values[0] for values in metric])
+    negatives = np.concatenate(
+        [values[2:][part.kinds != "same picture"] for values, part in
+         zip(metric, scores["test"], strict=True)]
+    )  # fmt: skip
+    row = report["measures"]["copyright metric"]
+    assert row["auc"] == pytest.approx(auc(copies, negatives))
+    assert row["auc_low"] <= row["auc"] <= row["auc_high"]
+    assert report["negatives"]["same picture"]["count"] == 2
+    assert report["negatives"]["concept"] == {"count": 0}
+    assert [row["a"] for row in report["weights"]] == [i / 10 for i in range(11)]
+    half = report["weights"][5]
+    assert half["test_auc"] == pytest.approx(row["auc"])
+    best = max(report["weights"], key=lambda row: row["validation_auc"])
+    assert report["chosen_a"] == best["a"]
+    assert Split(scores["test"]).works == 6
+
+
+def test_reliability_falls_with_noise_between_seeds() -> None:
+    rng = np.random.default_rng(3)
+    level = rng.uniform(size=(2, 3))
+
+    def lots(noise: float) -> list[list[np.ndarray]]:
+        return [
+            [x + noise * rng.normal(size=(2, 4, 1)) + np.zeros((2, 4, 8)) for x in row]
+            for row in level
+        ]
+
+    quiet, loud = lot_report(lots(0.01)), lot_report(lots(2.0))
+    assert quiet["seeds"] == 4
+    assert quiet["reliability"] > 0.95
+    assert loud["reliability"] < quiet["reliability"]
+    assert np.array(quiet["mean"]) == pytest.approx(level, abs=0.01)
+
+
+def test_validation_runs_and_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similarity, "aligned_variants", lambda pixels: [pixels])
+    report = measure_studio(make_studio, PLAN, tmp_path)
+    assert report["works"] == {"validation": 4, "test": 4}
+    assert report["measures"]["copyright metric"]["auc"] > 0.5
+    names = [row["transform"] for row in report["transforms"]]
+    assert names.count("image-to-image") == 4
+    assert report["transforms"][0]["score"] == pytest.approx(1, abs=1e-3)
+    assert report["negatives"]["caption"]["count"] == 4
+    assert [row["steps"] for row in report["memorisation"][0]["stages"]] == [0, 2]
+    assert np.shape(report["lots"]["mean"]) == (2, 2)
+
+    def fail(*arguments: object) -> None:
+        raise AssertionError("a stored score was measured again")
+
+    monkeypatch.setattr(validate_copyright, "measure", fail)
+    monkeypatch.setattr(validate_copyright, "memorisation_curve", fail)
+    again = measure_studio(make_studio, PLAN, tmp_path)
+    assert json.dumps(again) == json.dumps(report)
