@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from copyright_gym.art.corpus import Run
 from copyright_gym.art.finetune import FinetuneSettings
-from copyright_gym.art.lot_scores import _GENERATIONS
+from copyright_gym.art.lot_scores import GENERATIONS
 from copyright_gym.art.rehearsal import Rehearsal
 from copyright_gym.errors import OptionError, listed
 
@@ -88,7 +88,7 @@ def build_size(
         held_out: Works a holder that are never sold.
     """
     steps = holders * rounds * settings.steps(lot)
-    drawn = _GENERATIONS * holders * rounds * lot
+    drawn = GENERATIONS * holders * rounds * lot
     for run in runs:
         steps += sum(settings.steps(lot * len(members)) for members in run.history if members)
         # A round that buys nothing changes nothing; only a first one is measured.

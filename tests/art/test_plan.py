@@ -17,7 +17,7 @@ from copyright_gym.art.corpus import Run
 from copyright_gym.art.cuda_stand_ins import cuda_stand_ins
 from copyright_gym.art.diffusion import condition
 from copyright_gym.art.finetune import FinetuneSettings, RoundTraining, TrainingSet
-from copyright_gym.art.lot_scores import _GENERATIONS
+from copyright_gym.art.lot_scores import GENERATIONS
 from copyright_gym.art.memory_meter import MemoryMeter
 from copyright_gym.art.plan import BuildSize, Throughput, build_plan, build_size
 from copyright_gym.art.rehearsal import Phase, Rehearsal, rehearse
@@ -124,7 +124,7 @@ def test_a_build_is_counted_by_hand() -> None:
     runs = [Run(((0, 1), (), (1,)), 0), Run(((),), 1)]
     size = build_size(runs, settings, holders=2, rounds=3, lot=6, held_out=5)
     assert size.steps == 2 * 3 * 3 + (6 + 3)
-    assert size.drawn == 10 * (2 + 1) + 2 * 3 * 6 * _GENERATIONS
+    assert size.drawn == 10 * (2 + 1) + 2 * 3 * 6 * GENERATIONS
     assert size.encoded == 2 * (3 * 6 + 5)
 
 
