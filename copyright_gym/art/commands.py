@@ -10,13 +10,15 @@ from typing import Any
 from copyright_gym.art.attribution_command import add_validate_attribution
 from copyright_gym.art.build_command import RECIPE_NAMES, add_build
 from copyright_gym.art.copyright_command import add_validate_copyright
+from copyright_gym.art.plan_command import add_plan
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack
 
 
 def add_packs_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `build`, `captions`, `train-base` and `fetch` to the `packs` command."""
+    """Add `build`, `plan`, `captions`, `train-base` and `fetch` to the `packs` command."""
     add_build(commands)
+    add_plan(commands)
     _add_captions(commands)
     base = commands.add_parser("train-base", help="train a small SDXL base model; resumable")
     base.add_argument("name", choices=RECIPE_NAMES, help="data set that the base model is for")

@@ -1,4 +1,4 @@
-"""Real fine-tuning histories: resumable, parallel, one record a run.
+"""Real fine-tuning histories: resumable, one record a run.
 
 A run is a purchase history played by real fine-tuning. Each finished round is stored at once, and
 long rounds on the way; a killed build goes on where it was.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,51 +202,3 @@ def play_run(studio: Studio, run: Run, store: RunStore) -> list[float]:
         store.save(run, distances, weights)
         unfinished.unlink(missing_ok=True)
     return distances
-
-
-_worker: tuple[Studio, RunStore] | None = None
-
-
-def _start_worker(make_studio: Callable[[], Studio], folder: Path) -> None:
-    global _worker
-    import torch
-
-    torch.set_num_threads(1)
-    _worker = make_studio(), RunStore(folder)
-
-
-def _play(run: Run) -> Run:
-    if _worker is None:
-        raise RuntimeError("worker was not started")
-    studio, store = _worker
-    play_run(studio, run, store)
-    return run
-
-
-def play_runs(
-    make_studio: Callable[[], Studio], runs: Sequence[Run], folder: Path, workers: int
-) -> Iterator[Run]:
-    """Play all unfinished runs in worker processes; yield each as it finishes.
-
-    Args:
-        make_studio: Builds the studio in each worker; must be picklable.
-        runs: The runs; finished ones are skipped.
-        folder: Where records are kept.
-        workers: Number of processes, each with one torch thread.
-
-    Raises:
-        BrokenProcessPool: A worker died; what was finished is stored.
-    """
-    store = RunStore(folder)
-    todo = [run for run in runs if not store.finished(run)]
-    if not todo:
-        return
-    with ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), _start_worker, (make_studio, folder)
-    ) as pool:
-        try:
-            for done in as_completed([pool.submit(_play, run) for run in todo]):
-                yield done.result()
-        except BaseException:  # also Ctrl-C: don't start what is still queued
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

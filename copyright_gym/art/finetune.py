@@ -67,6 +67,8 @@ class FinetuneSettings:
         average_decay: Decay of the weight average that a round hands on.
         lora_rank: Rank of the adapters.
         precision: `fp32`, or mixed precision: `bf16` or `fp16`.
+        vae: Folder or hub name of an autoencoder that bears `precision`; None is the base
+            model's own in fp32.
         gradient_checkpointing: Compute activations twice in place of keeping them: less memory,
             a third more time, the same results up to rounding.
     """
@@ -80,6 +82,7 @@ class FinetuneSettings:
     average_decay: float = 0.98
     lora_rank: int = 8
     precision: str = "fp32"
+    vae: str | None = None
     gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:

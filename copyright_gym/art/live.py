@@ -13,6 +13,7 @@ from copyright_gym.art.adapters import Weights
 from copyright_gym.art.corpus import History, Run, RunStore
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.recipes import find_recipe
+from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.works_recipe import WORKS
 from copyright_gym.errors import PackError
@@ -39,7 +40,12 @@ def pack_studio(pack: Pack) -> Studio:
             "rounds are played on packs whose works can be drawn again"
         )
     recipe = find_recipe(pack.provenance["recipe"])
-    studio = recipe.studio(pack.folder / "base", settings, pack.provenance["feature"])
+    studio = recipe.studio(
+        pack.folder / "base",
+        settings,
+        pack.provenance["feature"],
+        Sampling(**pack.provenance.get("sampling", {})),
+    )
     expected = pack.provenance["works"]["held_out_sha256"]
     if studio.collection.held_out.digest() != expected:
         raise PackError(

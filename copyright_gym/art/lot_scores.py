@@ -16,7 +16,7 @@ from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.whole_file import write_whole
 
-_GENERATIONS: Final = 8  # works generated a caption
+GENERATIONS: Final = 8  # works generated a caption
 _SEED: Final = 7
 
 
@@ -64,7 +64,7 @@ def _lot_similarity(studio: Studio, similarity: Similarity, t: int, i: int) -> N
     set_weights(studio.pipeline.unet, studio.train_round(studio.base_weights, history, seed=_SEED))
     lot, lot_set = studio.collection.lots[t][i], studio.lot_sets[t][i]
     return np.array(
-        similarity(lot.images, generations(studio, lot_set.conditions, _GENERATIONS, _SEED))
+        similarity(lot.images, generations(studio, lot_set.conditions, GENERATIONS, _SEED))
     )
 
 

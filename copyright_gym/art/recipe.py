@@ -70,7 +70,9 @@ class Recipe:
             feature: Feature network of the distance, see `FrechetDistance`.
             sampling: How works are drawn.
         """
-        pipeline = load_pipeline(base, method=settings.method, precision=settings.precision)
+        pipeline = load_pipeline(
+            base, method=settings.method, precision=settings.precision, vae=settings.vae
+        )
         return Studio(pipeline, self.collection(), self.replay(), settings, feature, sampling)
 
     def studio_maker(

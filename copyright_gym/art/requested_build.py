@@ -15,15 +15,18 @@ from copyright_gym.art.chosen_works import Division
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.sampling import Sampling
+from copyright_gym.art.workers import LocalWorkers, Workers
 from copyright_gym.art.works_recipe import works_recipe
-from copyright_gym.errors import OptionError, listed
+from copyright_gym.errors import OptionError, listed, load_attribute
 from copyright_gym.pack import find_pack, verify_pack
 from copyright_gym.pack_files import VISITED
 
 _BASE_OF_WORKS: Final = "portrait"  # the embedded pack whose base model serves a user's works
 _DIVISION: Final = ("rounds", "lot", "held_out", "seed", "license", "drop_small_holders")
-_TRAINING: Final = ("method", "precision", "gradient_checkpointing", "batch", "epochs", "lr")
-_SAMPLING: Final = ("steps", "guidance")
+TRAINING: Final = (
+    "method", "precision", "vae", "lora_rank", "gradient_checkpointing", "batch", "epochs", "lr",
+)  # fmt: skip
+SAMPLING: Final = ("steps", "guidance")
 
 
 def build_as_asked(options: argparse.Namespace) -> None:
@@ -51,9 +54,9 @@ def build_as_asked(options: argparse.Namespace) -> None:
             histories=options.histories,
             small=options.small,
             visited=options.visited,
-            workers=options.workers,
-            settings=dataclasses.replace(recipe.settings, **_given(options, _TRAINING)),
-            sampling=Sampling(**_given(options, _SAMPLING)),
+            workers=_workers(options),
+            settings=dataclasses.replace(recipe.settings, **given(options, TRAINING)),
+            sampling=Sampling(**given(options, SAMPLING)),
             feature=options.feature,
             contribution=options.contribution,
             command=_command(options, name),
@@ -66,9 +69,9 @@ def build_as_asked(options: argparse.Namespace) -> None:
 def _name(options: argparse.Namespace) -> str:
     if options.works is not None:
         return str(options.name or options.works.resolve().name)
-    given = [f"--{key.replace('_', '-')}" for key in _given(options, ("size", *_DIVISION))]
-    if given:
-        raise OptionError(f"{listed(given)}: only for your own works; name their folder by --works")
+    unfit = [f"--{key.replace('_', '-')}" for key in given(options, ("size", *_DIVISION))]
+    if unfit:
+        raise OptionError(f"{listed(unfit)}: only for your own works; name their folder by --works")
     if options.name not in RECIPE_NAMES:
         raise OptionError(
             f"unknown data set {options.name!r}; known: {listed(RECIPE_NAMES)}; for your own works "
@@ -83,6 +86,16 @@ def _base(options: argparse.Namespace, name: str) -> str | Path:
     return find_pack(_BASE_OF_WORKS if options.works is not None else name) / "base"
 
 
+def _workers(options: argparse.Namespace) -> Workers:
+    if options.executor == "local":
+        if options.address is not None:
+            raise OptionError("--address is that of a Ray cluster; it goes with --executor ray")
+        return LocalWorkers() if options.workers is None else LocalWorkers(options.workers)
+    ray_workers = load_attribute("copyright_gym.art.ray_workers:RayWorkers", extra="ray")
+    workers: Workers = ray_workers(options.address or "auto", options.workers)
+    return workers
+
+
 def _recipe(
     options: argparse.Namespace, name: str, base: str | Path, report: BuildReport
 ) -> Recipe:
@@ -90,11 +103,11 @@ def _recipe(
         recipe = find_recipe(name)
         recipe.fetch()
         return recipe
-    division = Division(size=work_size(base, options.size), **_given(options, _DIVISION))
+    division = Division(size=work_size(base, options.size), **given(options, _DIVISION))
     return works_recipe(name, options.works, division, options.base is not None, report)
 
 
-def _given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+def given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those of the options that the user gave."""
     values = {name: getattr(options, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
@@ -116,7 +129,7 @@ def _command(options: argparse.Namespace, name: str) -> list[str]:
         words += ["--feature", options.feature]
     if options.contribution != CONTRIBUTIONS[0]:
         words += ["--contribution", options.contribution]
-    for key, value in _given(options, ("size", *_DIVISION, *_TRAINING, *_SAMPLING)).items():
+    for key, value in given(options, ("size", *_DIVISION, *TRAINING, *SAMPLING)).items():
         flag = f"--{key.replace('_', '-')}"
         words += [flag] if value is True else [flag, str(value)]
     return words

@@ -36,6 +36,15 @@ class Sampling:
 DEFAULT_SAMPLING: Final = Sampling()
 
 
+def works_at_once(noise: Tensor) -> int:
+    """Return how many works are generated at once: as many as 128 latents of 32x32 are large.
+
+    Args:
+        noise: (n, c, h, w) noise of the works.
+    """
+    return max(1, min(128, 128 * 32 * 32 // noise[0, 0].numel()))
+
+
 @torch.no_grad()
 def generate_latents(
     pipeline: Any,
@@ -50,13 +59,13 @@ def generate_latents(
         pipeline: An SDXL pipeline.
         conditions: n captions' conditions.
         noise: (n, c, h, w) unit Gaussian noise; the same noise gives comparable works.
-        batch: Works generated at once; by default as many as 128 latents of 32x32 are large.
+        batch: Works generated at once; by default `works_at_once`.
         sampling: Steps and guidance.
 
     Returns:
         (n, c, h, w) float32 on the CPU; on the meta device where the UNet is.
     """
-    batch = batch or max(1, min(128, 128 * 32 * 32 // noise[0, 0].numel()))
+    batch = batch or works_at_once(noise)
     parts = [
         _denoise(
             pipeline,

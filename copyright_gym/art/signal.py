@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from copyright_gym.art.corpus import Run, RunStore, play_runs, signal_runs
+from copyright_gym.art.corpus import Run, RunStore, signal_runs
 from copyright_gym.art.live import pack_studio
+from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.pack import load_pack
 
 
@@ -94,7 +95,8 @@ def measure_signal(folder: Path, work: Path, workers: int) -> dict[str, Any]:
     holders = len(pack.holders)
     make_studio = functools.partial(pack_studio, pack)
     runs = signal_runs(holders, pack.rounds)
-    for _ in tqdm(play_runs(make_studio, runs, work, workers), total=len(runs), desc="signal"):
+    played = LocalWorkers(workers).play(make_studio, runs, work)
+    for _ in tqdm(played, total=len(runs), desc="signal"):
         pass
     store = RunStore(work)
     return stored_signal(store, store.distances(Run(((),), 0))[0], holders, pack.rounds)

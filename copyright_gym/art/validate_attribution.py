@@ -20,7 +20,7 @@ from copyright_gym.art.attribution import ridge_scores, shared_credit
 from copyright_gym.art.autoencoder import to_tensor
 from copyright_gym.art.coalitions import coalition_runs, coalition_table
 from copyright_gym.art.contributions import RIDGE
-from copyright_gym.art.corpus import Run, RunStore, play_runs
+from copyright_gym.art.corpus import Run, RunStore
 from copyright_gym.art.features import pooled_features
 from copyright_gym.art.gradients import gradient_features
 from copyright_gym.art.holder_attribution import (
@@ -41,6 +41,7 @@ from copyright_gym.art.lds import (
 from copyright_gym.art.live import pack_studio
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.whole_file import write_whole
+from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.pack import Pack, load_pack
 from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, npz_bytes
 
@@ -103,7 +104,7 @@ def measure_attribution(pack: Pack, work: Path, workers: int) -> dict[str, Any]:
     runs = list(coalition_runs(holders))
     store = RunStore(work / "runs")
     todo = sum(not store.finished(run) for run in runs)
-    done = play_runs(make_studio, runs, store.folder, workers)
+    done = LocalWorkers(workers).play(make_studio, runs, store.folder)
     for _ in tqdm(done, total=todo, desc="coalitions"):
         pass
     base_distance = store.distances(Run(((),), 0))[0]

@@ -1,18 +1,16 @@
 """A full disk and killed workers: named in the report, and nothing is lost."""
 
 import errno
-import functools
 import json
 from collections.abc import Iterator
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from dying_worker import MortalStudio
 from safetensors import SafetensorError
+from toy_studio import ToyStudio
 
-from copyright_gym.art import corpus, tensor_files, unbroken_runs
+from copyright_gym.art import corpus, tensor_files
 from copyright_gym.art.build_report import BuildReport, reported
 from copyright_gym.art.corpus import Run, RunStore, play_run
 from copyright_gym.art.unbroken_runs import finish_runs
@@ -32,53 +30,31 @@ def stored(report: BuildReport) -> Any:
 
 def alone(folder: Path, run: Run) -> list[float]:
     """What a run gives when nothing fails."""
-    return play_run(MortalStudio(), run, RunStore(folder))  # type: ignore[arg-type]
+    return play_run(ToyStudio(), run, RunStore(folder))  # type: ignore[arg-type]
 
 
-def test_new_workers_take_over_from_a_killed_one(tmp_path: Path, report: BuildReport) -> None:
-    make: Any = functools.partial(MortalStudio, tmp_path / "flag")
-    finish_runs(make, RUNS, tmp_path / "runs", workers=1, report=report)
-    assert [(finding.what, finding.done) for finding in report.findings] == [
-        ("killed worker", "continued")
-    ]
-    assert report.findings[0].detail == "1 of 2 histories were unfinished"
-    store = RunStore(tmp_path / "runs")
-    for run in RUNS:
-        assert store.distances(run) == alone(tmp_path / "alone", run)
-    assert {path.suffix for path in store.folder.iterdir()} == {".json"}
+class InProcess:
+    """Workers that play in this process, where patches reach them."""
+
+    def play(self, make: Any, runs: Any, folder: Path, notice: Any = None) -> Iterator[Run]:
+        studio = make()
+        for run in runs:
+            play_run(studio, run, RunStore(folder))
+            yield run
 
 
-def test_workers_that_die_again_and_again_end_the_build(
-    tmp_path: Path, report: BuildReport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = []
+def test_a_killed_worker_is_in_the_report(tmp_path: Path, report: BuildReport) -> None:
+    class Killed(InProcess):
+        def play(self, make: Any, runs: Any, folder: Path, notice: Any = None) -> Iterator[Run]:
+            notice("2 of 2 histories were unfinished")
+            yield from super().play(make, runs, folder)
 
-    def die(make: Any, runs: list[Run], folder: Path, workers: int) -> Iterator[Run]:
-        calls.append(workers)
-        if len(calls) == 2:  # a round is finished: that counts as progress
-            RunStore(folder).save_distances(runs[0], [1.0])
-            yield runs[0]
-        raise BrokenProcessPool
-
-    monkeypatch.setattr(unbroken_runs, "play_runs", die)
-    make: Any = MortalStudio
-    with (
-        pytest.raises(BuildError, match=r"killed 3 times .*give the same command"),
-        reported(report),
-    ):
-        finish_runs(make, RUNS, tmp_path / "runs", workers=2, report=report)
-    assert len(calls) == 5
-    findings = stored(report)["findings"]
-    assert [finding["done"] for finding in findings] == ["continued"] * 4 + ["refused"]
-    assert RunStore(tmp_path / "runs").distances(RUNS[0]) == [1.0]
-
-
-def in_process(make: Any, runs: list[Run], folder: Path, workers: int) -> Iterator[Run]:
-    """Stands in for `play_runs`; patches reach what it does."""
-    studio = make()
-    for run in runs:
-        play_run(studio, run, RunStore(folder))
-        yield run
+    make = cast("Any", ToyStudio)
+    finish_runs(make, RUNS, tmp_path / "runs", Killed(), report)
+    (finding,) = report.findings
+    assert (finding.what, finding.done) == ("killed worker", "continued")
+    assert finding.detail == "2 of 2 histories were unfinished"
+    assert all(RunStore(tmp_path / "runs").finished(run) for run in RUNS)
 
 
 @pytest.mark.parametrize("file", ["record", "weights"])
@@ -88,7 +64,7 @@ def test_a_full_disk_is_named_and_the_build_goes_on_later(
     report: BuildReport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder, make = tmp_path / "runs", cast("Any", MortalStudio)
+    folder, make = tmp_path / "runs", cast("Any", ToyStudio)
     write_bytes = Path.write_bytes
 
     def half(path: Path, data: bytes) -> int:
@@ -103,14 +79,13 @@ def test_a_full_disk_is_named_and_the_build_goes_on_later(
             f"Error while serializing: I/O error: No space left on device (os error {errno.ENOSPC})"
         )
 
-    monkeypatch.setattr(unbroken_runs, "play_runs", in_process)
     with monkeypatch.context() as patch:
         if file == "record":
             patch.setattr(Path, "write_bytes", half)
         else:
             patch.setattr(tensor_files, "save_file", no_space)
         with pytest.raises(BuildError, match=r"disk is full.*free space"), reported(report):
-            finish_runs(make, RUNS, folder, workers=1, report=report)
+            finish_runs(make, RUNS, folder, InProcess(), report)
     (finding,) = stored(report)["findings"]
     assert (finding["what"], finding["done"]) == ("full disk", "refused")
     assert str(folder) in finding["where"]
@@ -118,7 +93,7 @@ def test_a_full_disk_is_named_and_the_build_goes_on_later(
     store = RunStore(folder)
     assert store.finished(RUNS[0])
     assert not store.finished(RUNS[1])
-    finish_runs(make, RUNS, folder, workers=1, report=report)
+    finish_runs(make, RUNS, folder, InProcess(), report)
     assert store.distances(RUNS[1]) == alone(tmp_path / "alone", RUNS[1])
 
 

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_studio import make_studio
 
 from copyright_gym.art import finetune
 from copyright_gym.art.corpus import (
@@ -11,7 +10,6 @@ from copyright_gym.art.corpus import (
     RunStore,
     corpus_runs,
     play_run,
-    play_runs,
     signal_coalitions,
     signal_runs,
     small_runs,
@@ -102,14 +100,3 @@ def test_a_run_killed_within_a_round_goes_on_from_its_last_stored_step(
     assert play_run(studio, run, store) == whole
     assert done[:4] == [0, 1, -1, 2]
     assert [path.suffix for path in store.folder.iterdir()] == [".json"]
-
-
-def test_workers_give_what_one_process_gives(studio: Studio, tmp_path: Path) -> None:
-    runs = [Run(((0,),), 1), Run(((1,), ()), 2)]
-    done = list(play_runs(make_studio, runs, tmp_path, workers=2))
-    assert sorted(run.name for run in done) == sorted(run.name for run in runs)
-    store, alone = RunStore(tmp_path), RunStore(tmp_path / "alone")
-    for run in runs:
-        assert store.distances(run) == play_run(studio, run, alone)
-    assert store.distances(runs[1])[0] == store.distances(runs[1])[1]
-    assert list(play_runs(make_studio, runs, tmp_path, workers=1)) == []

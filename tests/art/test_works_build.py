@@ -12,13 +12,14 @@ from tiny_studio import make_pipeline
 from works_on_disk import make_folder
 
 from copyright_gym import load_pack, verify_pack
-from copyright_gym.art import builder, signal, surrogate_fit, unbroken_runs
+from copyright_gym.art import builder, signal, surrogate_fit
 from copyright_gym.art.adapters import Weights
 from copyright_gym.art.base_files import base_facts, find_base, held_base, work_size
 from copyright_gym.art.blueprint import SDXL_BASE
 from copyright_gym.art.corpus import Run, RunStore, play_run, signal_coalitions, signal_runs
 from copyright_gym.art.live import pack_studio
 from copyright_gym.art.studio import Studio
+from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.cli import main
 from copyright_gym.errors import OptionError, PackError
 
@@ -30,7 +31,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def in_process(make: Any, runs: list[Run], folder: Path, workers: int) -> Iterator[Run]:
+def in_process(
+    workers: LocalWorkers, make: Any, runs: list[Run], folder: Path, notice: Any
+) -> Iterator[Run]:
     studio, store = make(), RunStore(folder)
     for run in runs:
         play_run(studio, run, store)
@@ -48,7 +51,7 @@ def test_a_folder_becomes_a_verified_pack(
     make_folder(tmp_path / "mine", {"ann": 38, "bob": 38})
     (tmp_path / "mine/ann/000.png").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(unbroken_runs, "play_runs", in_process)
+    monkeypatch.setattr(LocalWorkers, "play", in_process)
     for module in (builder, signal):
         monkeypatch.setattr(module, "signal_runs", lambda h, t: signal_runs(h, t, seeds=2))
     for name, values in (("_HIDDEN", (8,)), ("_FADES", (0.9,)), ("_PENALTIES", (1e-3,))):
@@ -82,7 +85,7 @@ def test_a_folder_becomes_a_verified_pack(
         pack_studio(pack)
     # Nothing is measured again, and the same pack comes out.
     before = (pack.folder / "manifest.json").read_bytes()
-    monkeypatch.setattr(unbroken_runs, "play_runs", None)
+    monkeypatch.setattr(LocalWorkers, "play", lambda self, make, runs, *_: iter(runs))
     assert main(command) == 0
     assert (pack.folder / "manifest.json").read_bytes() == before
     verify_pack(pack.folder)
