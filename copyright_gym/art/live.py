@@ -161,7 +161,7 @@ class LiveQuality:
         return weights
 
     def _before(self, run: Run) -> Weights:
-        history = _trimmed(run.history[:-1])
+        history = trimmed(run.history[:-1])
         if not history:
             return self.studio.base_weights
         earlier = Run(history, run.seed)
@@ -220,11 +220,11 @@ def studio_name(pack: Pack) -> str:
 
 
 def _history(bought: NDArray[np.bool_]) -> History:
-    return _trimmed([tuple(np.flatnonzero(row).tolist()) for row in bought])
+    return trimmed([tuple(np.flatnonzero(row).tolist()) for row in bought])
 
 
-def _trimmed(rounds: Sequence[tuple[int, ...]]) -> History:
-    """Return the rounds up to the last purchase; empty rounds after it change nothing."""
+def trimmed(rounds: Sequence[tuple[int, ...]]) -> History:
+    """Return a history's rounds up to the last purchase; empty rounds after it change nothing."""
     last = max((t + 1 for t, members in enumerate(rounds) if members), default=0)
     return tuple(rounds[:last])
 
