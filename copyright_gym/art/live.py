@@ -154,9 +154,11 @@ class LiveQuality:
         if weights is None:
             before = self._before(run)
             self.cache.drop_damaged_steps(run)
-            weights = self.studio.train_round(
-                before, run.history, run.seed, self.cache.unfinished_path(run), self.progress
-            )
+            unfinished = self.cache.unfinished_path(run)
+            with self.cache.writing():
+                weights = self.studio.train_round(
+                    before, run.history, run.seed, unfinished, self.progress
+                )
             self.cache.save_weights(run, weights)
         return weights
 

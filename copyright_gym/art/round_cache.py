@@ -62,6 +62,21 @@ class RoundCache:
         with self._lock(run.name):
             yield
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say what to do when writing fails.
+
+        Raises:
+            CacheError: In place of the error that was met.
+        """
+        try:
+            yield
+        except (OSError, SafetensorError) as error:
+            raise CacheError(
+                f"writing to the cache folder {self.folder} failed ({error}); is the disk full? "
+                "All that was finished is kept: make room and play again"
+            ) from error
+
     def distance(self, run: Run) -> float | None:
         """Return the distance after a round, or None if it has not been measured."""
         distance = self._record(run).get("distance")
@@ -80,7 +95,8 @@ class RoundCache:
     def save_weights(self, run: Run, weights: Weights) -> None:
         """Store the weights after a round; its unfinished steps are no longer needed."""
         path = self._weights_path(run)
-        save_tensors(path, weights)
+        with self.writing():
+            save_tensors(path, weights)
         self._save_record(run, self.distance(run), sha256(path.read_bytes()))
         self.unfinished_path(run).unlink(missing_ok=True)
 
@@ -128,8 +144,9 @@ class RoundCache:
         }
         path = self._record_path(run)
         temporary = path.with_suffix(f".part{os.getpid()}")
-        temporary.write_text(json.dumps(record), encoding="utf-8")
-        temporary.replace(path)
+        with self.writing():
+            temporary.write_text(json.dumps(record), encoding="utf-8")
+            temporary.replace(path)
 
     def _record_path(self, run: Run) -> Path:
         return self.folder / f"{run.name}.json"

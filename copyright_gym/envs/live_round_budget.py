@@ -58,7 +58,7 @@ class LiveRoundBudgetEnv(RoundBudgetEnv):
     `cache`: folder where rounds are kept, as a string. By default `live` in the folder that
     `COPYRIGHT_GYM_CACHE` names, or else in `copyright_gym` in the user's cache folder
     (`XDG_CACHE_HOME`, or `~/.cache`). Each pack has a folder of its own there. A round needs
-    as much room as the weights that fine-tuning changes: 4 MB on `portrait`.
+    as much room as the weights that fine-tuning changes: 10 MB on `portrait`.
     `training_seed`: seed of the fine-tuning, 0 by default.
     `progress`: whether to show the time estimate and a progress bar on stderr, True by default.
     `reveal`: whether infos hold what policies must not see, False by default.

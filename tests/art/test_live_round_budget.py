@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import subprocess
 import sys
@@ -249,6 +250,25 @@ def test_clear_errors(
     monkeypatch.setitem(sys.modules, "filelock", None)
     with pytest.raises(MissingExtraError, match=r'pip install "copyright-gym\[art\]"'):
         gym.make(LIVE, pack=pack, cache=str(tmp_path))
+
+
+def test_a_full_disk_loses_no_finished_round(
+    pack: str, played: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = quiet(pack, played)
+    first = EVERYTHING * np.array([[1], [0]], bool)
+    model = quiet(pack, tmp_path)
+    assert model.quality(first) == expected.quality(first)
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("copyright_gym.art.round_cache.save_tensors", full)
+        with pytest.raises(CacheError, match=r"No space left on device.*make room"):
+            model.quality(EVERYTHING)
+    assert len(files(tmp_path)) == 2
+    assert model.quality(EVERYTHING) == expected.quality(EVERYTHING)
 
 
 def test_the_default_cache_is_the_users(
