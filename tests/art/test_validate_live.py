@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ import pytest
 import tiny_live
 
 from copyright_gym.art import validate_live
-from copyright_gym.art.corpus import History, Run
+from copyright_gym.art.corpus import History, Run, RunStore, play_run
 from copyright_gym.art.fresh_histories import FreshHistory, fresh_histories, known_histories
 from copyright_gym.art.live import LiveQuality, trimmed
+from copyright_gym.art.studio import Studio
 from copyright_gym.art.validate_live import live_report, mean_interval
 from copyright_gym.cli import main
 from copyright_gym.errors import OptionError, PackError
@@ -148,11 +151,22 @@ def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
     assert 0.85 <= hits / 200 <= 0.99
 
 
+def play_here(
+    make_studio: Callable[[], Studio], runs: Sequence[Run], folder: Path, workers: int
+) -> Iterator[Run]:
+    """Do as `play_runs` does, but without processes, which would take long to start."""
+    studio = pickle.loads(pickle.dumps(make_studio))()
+    for run in runs:
+        play_run(studio, run, RunStore(folder))
+        yield run
+
+
 def test_the_command_plays_reports_and_goes_on(
     pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("copyright_gym.art.live.pack_studio", tiny_live.tiny_pack_studio)
     monkeypatch.setattr(validate_live, "pack_studio", tiny_live.tiny_pack_studio)
+    monkeypatch.setattr(validate_live, "play_runs", play_here)
     out = tmp_path / "out"
     words = ["validate", "live", "--pack", str(pack.folder), "--histories", "2", "--seed", "3"]
     words += ["--workers", "1", "--out", str(out), "--json"]
