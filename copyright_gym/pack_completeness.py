@@ -94,8 +94,16 @@ def _corpus_gaps(
 
     rows = pq.read_table(folder / CORPUS).to_pylist()
     fit, signal = (_json(folder / name) for name in (_FIT, _SIGNAL))
-    if len(rows) != fit["rows"]:
-        yield f"{CORPUS} has {len(rows)} rows, the surrogate was fitted to {fit['rows']}"
+    # A round without purchases is no measurement; runs of a seed that begin alike share theirs.
+    measured = {
+        (json.dumps(history[: row["round"]]), row["seed"])
+        for row in rows
+        if (history := json.loads(row["history"]))[row["round"] - 1 :][:1] not in ([], [[]])
+    }
+    if len(measured) != fit["rows"]:
+        yield (
+            f"{CORPUS} has {len(measured)} measurements, the surrogate was fitted to {fit['rows']}"
+        )
     base_distance = manifest["quality"]["base_distance"]
     rounds: dict[tuple[str, int], list[int]] = {}
     for row in rows:
@@ -104,10 +112,10 @@ def _corpus_gaps(
         if not math.isclose(quality, row["quality"], rel_tol=0, abs_tol=1e-9):
             yield f"{CORPUS}: quality {row['quality']} doesn't follow from its distance"
     most, holders = shape
-    for (text, seed), measured in rounds.items():
+    for (text, seed), played in rounds.items():
         history = json.loads(text)
-        if sorted(measured) != list(range(1, len(history) + 1)):
-            yield f"{CORPUS}: history {text}, seed {seed}, has rounds {sorted(measured)}"
+        if sorted(played) != list(range(1, len(history) + 1)):
+            yield f"{CORPUS}: history {text}, seed {seed}, has rounds {sorted(played)}"
         if len(history) > most or any(not 0 <= i < holders for bought in history for i in bought):
             yield f"{CORPUS}: history {text} is not one of {most} rounds and {holders} holders"
     histories = {text for text, _ in rounds}
