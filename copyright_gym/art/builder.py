@@ -121,7 +121,11 @@ def build_pack(
         holders,
     )
     surrogate, fit = fit_surrogate(rows)
-    fit |= {"histories": len({run.history for run in runs}), "forms": compare_forms(rows)}
+    fit |= {
+        "histories": len({run.history for run in runs}),
+        "rows": sum(len(run.history) for run in runs),
+        "forms": compare_forms(rows),
+    }
     contributions = lot_contributions(contribution, studio, surrogate, work / "attribution")
     files = {**recipe.files, **held_base(base)}
     files[CORPUS] = _corpus_bytes(runs, store, base_distance)

@@ -79,7 +79,7 @@ that their covariance can be estimated from that many works.
 {signal["variance_ratio"]:.0f} |
 | quality after each round of buying everything | {rounds} |
 | histories played by real fine-tuning, and measured rounds | \
-{fit["histories"]}, {fit["rows"]} |
+{fit["histories"]}, {fit["measurements"]} |
 | seed noise of the quality (standard deviation) | \
 {fit["seed_noise"]["std"]:.4f} |
 

@@ -35,8 +35,9 @@ class Form:
 def folds(groups: Ints) -> Iterator[NDArray[np.bool_]]:
     """Yield the held-out rows of each fold, bool (n,); rows of one group stay together."""
     dense = np.unique(groups, return_inverse=True)[1]
-    fold = np.random.default_rng(0).permutation(dense.max() + 1)[dense] % FOLDS
-    for index in range(FOLDS):
+    number = int(dense.max()) + 1
+    fold = np.random.default_rng(0).permutation(number)[dense] % FOLDS
+    for index in range(min(FOLDS, number)):
         yield fold == index
 
 

@@ -143,7 +143,7 @@ def fit_surrogate(rows: Measured) -> tuple[ExposureSurrogate, dict[str, Any]]:
         "form": "exposure",
         "hidden": surrogate.bias.size,
         **settings,
-        "rows": len(rows.quality),
+        "measurements": len(rows.quality),
         "folds": FOLDS,
         "seed_noise": noise.report(),
         **{f"held_out_{name}": figure for name, figure in figures.items()},

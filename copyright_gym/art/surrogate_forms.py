@@ -109,7 +109,7 @@ def _gaussian_process(rows: Measured) -> Predict:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-    kernel = ConstantKernel(0.1) * RBF(1.0) + WhiteKernel(1e-3)
+    kernel = ConstantKernel(1.0) * RBF(1.0) + WhiteKernel(0.05)
     model = GaussianProcessRegressor(kernel, normalize_y=True)
     return _regression(_exposures, model, rows)
 
@@ -117,7 +117,8 @@ def _gaussian_process(rows: Measured) -> Predict:
 FORMS: Final = {
     "additive with saturation": Form(_additive, ({"alpha": 0.01}, {"alpha": 0.1}, {"alpha": 1.0})),
     "tanh network on counts and recency": Form(
-        _tanh, tuple({"decay": decay, "alpha": 0.05} for decay in (0.5, 0.8))
+        _tanh,
+        tuple({"decay": decay, "alpha": alpha} for decay in (0.8, 1.0) for alpha in (1e-3, 1e-2)),
     ),
     "gradient-boosted trees": Form(_boosted_trees, ({"max_leaf_nodes": 4}, {"max_leaf_nodes": 8})),
     "gaussian process": Form(_gaussian_process, ({},)),
