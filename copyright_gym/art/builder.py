@@ -35,6 +35,7 @@ from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.signal import stored_signal
 from copyright_gym.art.surrogate_fit import fit_surrogate
+from copyright_gym.art.surrogate_forms import compare_forms
 from copyright_gym.art.unbroken_runs import finish_runs
 from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.workers import Workers
@@ -120,7 +121,11 @@ def build_pack(
         holders,
     )
     surrogate, fit = fit_surrogate(rows)
-    fit["histories"] = len({run.history for run in runs})
+    fit |= {
+        "histories": len({run.history for run in runs}),
+        "rows": sum(len(run.history) for run in runs),
+        "forms": compare_forms(rows),
+    }
     contributions = lot_contributions(contribution, studio, surrogate, work / "attribution")
     files = {**recipe.files, **held_base(base)}
     files[CORPUS] = _corpus_bytes(runs, store, base_distance)

@@ -12,6 +12,7 @@ from copyright_gym.art.build_command import RECIPE_NAMES, add_build
 from copyright_gym.art.copyright_command import add_validate_copyright
 from copyright_gym.art.live_command import add_validate_live
 from copyright_gym.art.plan_command import add_plan
+from copyright_gym.art.surrogate_command import add_validate_surrogate
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack
 
@@ -70,6 +71,7 @@ def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     signal.add_argument("--workers", type=int, default=2, help="processes for --fresh")
     signal.set_defaults(run=_validate_signal)
     add_validate_attribution(actions)
+    add_validate_surrogate(actions)
     add_validate_copyright(actions)
     add_validate_live(actions)
 

@@ -1,4 +1,4 @@
-"""Errors on whole held-out histories, the settings being chosen without them."""
+"""Errors on whole held-out histories, and settings that are chosen by them."""
 
 from __future__ import annotations
 
@@ -35,50 +35,41 @@ class Form:
 def folds(groups: Ints) -> Iterator[NDArray[np.bool_]]:
     """Yield the held-out rows of each fold, bool (n,); rows of one group stay together."""
     dense = np.unique(groups, return_inverse=True)[1]
-    fold = np.random.default_rng(0).permutation(dense.max() + 1)[dense] % FOLDS
-    for index in range(FOLDS):
+    number = int(dense.max()) + 1
+    fold = np.random.default_rng(0).permutation(number)[dense] % FOLDS
+    for index in range(min(FOLDS, number)):
         yield fold == index
 
 
-def choose(form: Form, rows: Measured) -> tuple[dict[str, Any], Floats]:
-    """Choose the settings of the least squared error on held-out histories.
-
-    Returns:
-        The settings, and their errors (n,): prediction minus measured quality.
-    """
-    best: tuple[float, dict[str, Any], Floats] | None = None
-    for settings in form.settings:
-        fit = functools.partial(form.fit, **settings)
-        errors = np.zeros(len(rows.quality))
-        for held_out in folds(rows.group):
-            errors[held_out] = fit(rows[~held_out])(rows.bought[held_out]) - rows.quality[held_out]
-        score = float(np.square(errors).mean())
-        if best is None or score < best[0]:
-            best = score, settings, errors
-    if best is None:
-        raise ValueError("the form has no settings")
-    return best[1:]
-
-
-def honest_errors(form: Form, rows: Measured, groups: Ints) -> tuple[Floats, Floats]:
-    """Return errors on held-out groups; settings and uncertainty come from the other groups.
+def held_out_errors(train: Callable[[Measured], Predict], rows: Measured) -> Floats:
+    """Return prediction minus measured quality (n,), each by a fit that saw none of its history.
 
     Args:
-        form: The form of surrogate.
+        train: From rows to a prediction.
         rows: Measured qualities.
-        groups: Index (n,) of what is held out together, for example `rows.group`.
-
-    Returns:
-        Prediction minus measured quality (n,), and its foreseen standard deviation (n,).
     """
-    errors, foreseen = np.zeros((2, len(rows.quality)))
-    for held_out in folds(groups):
-        training = rows[~held_out]
-        settings, inner = choose(form, training)
-        predict = form.fit(training, **settings)
+    errors = np.zeros(len(rows.quality))
+    for held_out in folds(rows.group):
+        predict = train(rows[~held_out])
         errors[held_out] = predict(rows.bought[held_out]) - rows.quality[held_out]
-        foreseen[held_out] = fit_noise(inner, training)[rows.lots[held_out]]
-    return errors, foreseen
+    return errors
+
+
+def choose(form: Form, rows: Measured) -> dict[str, Any]:
+    """Return the settings of the least squared error on held-out histories."""
+    if len(form.settings) == 1:
+        return form.settings[0]
+
+    def error(settings: dict[str, Any]) -> float:
+        train = functools.partial(form.fit, **settings)
+        return float(np.square(held_out_errors(train, rows)).mean())
+
+    return min(form.settings, key=error)
+
+
+def fit_chosen(form: Form, rows: Measured) -> Predict:
+    """Choose the settings on held-out histories, then fit to all rows."""
+    return form.fit(rows, **choose(form, rows))
 
 
 def fit_noise(errors: Floats, rows: Measured) -> Floats:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from copyright_gym.art.corpus import History, Run
 from copyright_gym.errors import PackError
 from copyright_gym.pack import Pack
+from copyright_gym.pack_completeness import CORPUS
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -97,9 +98,9 @@ def corpus_rows(pack: Pack) -> Measured:
     """
     import pyarrow.parquet as pq
 
-    path = pack.folder / "corpus.parquet"
+    path = pack.folder / CORPUS
     if not path.exists():
-        raise PackError(f"pack {pack.name!r} has no {path.name}: it was not built by fine-tuning")
+        raise PackError(f"pack {pack.name!r} has no {CORPUS}: it was not built by fine-tuning")
     records: dict[Run, list[float]] = {}
     for row in pq.read_table(path).sort_by("round").to_pylist():
         run = Run(tuple(map(tuple, json.loads(row["history"]))), row["seed"])

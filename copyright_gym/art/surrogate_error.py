@@ -89,6 +89,8 @@ def _figures(quality: Floats, errors: Floats, weights: Floats, noise: Floats) ->
     square = weights @ errors**2 / total
     variance = weights @ quality**2 / total - (weights @ quality / total) ** 2
     mean = weights @ np.abs(errors) / total
+    # A draw of few histories may have nothing to explain.
+    variance[variance <= noise**2] = np.nan
     return {
         "r2": 1 - square / variance,
         "r2_of_explainable": 1 - (square - noise**2) / (variance - noise**2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import replace
 from typing import Any, Final
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from copyright_gym.art.held_out import FOLDS, Form, choose, fit_noise, honest_errors
+from copyright_gym.art.held_out import FOLDS, Form, choose, fit_noise, folds, held_out_errors
 from copyright_gym.art.measured import Floats, Measured, seed_noise
 from copyright_gym.art.surrogate_error import coverage_report, error_report
 from copyright_gym.exposure_surrogate import ExposureSurrogate
@@ -119,8 +120,8 @@ EXPOSURE: Final = Form(
 def fit_surrogate(rows: Measured) -> tuple[ExposureSurrogate, dict[str, Any]]:
     """Fit the surrogate of a pack, its uncertainty included, and measure its error.
 
-    The settings are chosen by cross-validation over whole histories. The reported errors are of
-    histories that neither the fit nor the choice of its settings has seen.
+    The reported errors are of histories that neither the fit, nor the choice of its settings, nor
+    its uncertainty has seen.
 
     Args:
         rows: Measured qualities.
@@ -129,18 +130,28 @@ def fit_surrogate(rows: Measured) -> tuple[ExposureSurrogate, dict[str, Any]]:
         The surrogate and its report: the settings, the seed noise, and with `held_out_` before
         their names the figures of `error_report` and `coverage_report`.
     """
+    surrogate, settings = _fit_chosen(rows)
+    errors, foreseen = np.zeros((2, len(rows.quality)))
+    for held_out in folds(rows.group):
+        fitted, _ = _fit_chosen(rows[~held_out])
+        errors[held_out] = fitted.quality(rows.bought[held_out]) - rows.quality[held_out]
+        foreseen[held_out] = fitted.noise[rows.lots[held_out]]
     noise = seed_noise(rows)
-    settings, errors = choose(EXPOSURE, rows)
-    surrogate = replace(fit_exposure(rows, **settings), noise=fit_noise(errors, rows))
-    errors, foreseen = honest_errors(EXPOSURE, rows, rows.group)
     figures = error_report(rows, errors, noise)
     figures["coverage"] = coverage_report(rows, errors, foreseen)
     return surrogate, {
         "form": "exposure",
         "hidden": surrogate.bias.size,
         **settings,
-        "rows": len(rows.quality),
+        "measurements": len(rows.quality),
         "folds": FOLDS,
         "seed_noise": noise.report(),
         **{f"held_out_{name}": figure for name, figure in figures.items()},
     }
+
+
+def _fit_chosen(rows: Measured) -> tuple[ExposureSurrogate, dict[str, Any]]:
+    """Choose settings and fit, uncertainty included; return the settings too."""
+    settings = choose(EXPOSURE, rows)
+    errors = held_out_errors(functools.partial(EXPOSURE.fit, **settings), rows)
+    return replace(fit_exposure(rows, **settings), noise=fit_noise(errors, rows)), settings
