@@ -29,6 +29,7 @@ Floats = NDArray[np.float64]
 Qualities = Mapping[tuple[int, ...], Floats]
 
 _DRAWS: Final = 2000
+_FEWEST: Final = 4  # holders that a correlation is computed over
 
 
 def measured_qualities(folder: Path) -> Qualities:
@@ -76,7 +77,7 @@ def holder_report(
 
     Returns:
         JSON-safe figures: the truths by name, holder and seed, and for each truth that is known
-        of all holders the correlations of each estimate with it.
+        of four holders or more the correlations of each estimate with it, over those holders.
     """
     truths = _truths(qualities, holders)
     return {
@@ -89,11 +90,11 @@ def holder_report(
         "estimates": {name: values.tolist() for name, values in estimates.items()},
         "correlations": {
             truth: {
-                name: correlations(values, [by_holder[i] for i in range(holders)])
+                name: correlations(values[list(by_holder)], list(by_holder.values()))
                 for name, values in estimates.items()
             }
             for truth, by_holder in truths.items()
-            if len(by_holder) == holders
+            if len(by_holder) >= _FEWEST
         },
     }
 
