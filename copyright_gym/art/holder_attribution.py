@@ -21,6 +21,7 @@ from copyright_gym.coalition_game import (
     round_shapley_values,
     shapley_values,
 )
+from copyright_gym.errors import PackError
 from copyright_gym.pack import Pack
 from copyright_gym.pack_completeness import CORPUS
 from copyright_gym.pack_files import COALITIONS
@@ -36,6 +37,9 @@ def measured_qualities(folder: Path) -> Qualities:
     """Return the measured qualities of coalitions after one round, one or more seeds each.
 
     Those of all coalitions if a pack's folder has them, else the first rounds of its corpus.
+
+    Raises:
+        PackError: The pack has neither.
     """
     import pyarrow.parquet as pq
 
@@ -43,6 +47,11 @@ def measured_qualities(folder: Path) -> Qualities:
     if (folder / COALITIONS).exists():
         for row in pq.read_table(folder / COALITIONS).to_pylist():
             grouped.setdefault(tuple(row["holders"]), []).append(row["quality"])
+    elif not (folder / CORPUS).exists():
+        raise PackError(
+            f"pack {folder} has no {CORPUS}: nothing was fine-tuned for it that attribution could "
+            "be compared with; take a pack made by `copyright-gym packs build`, such as 'portrait'"
+        )
     else:
         for row in pq.read_table(folder / CORPUS).to_pylist():
             if row["round"] == 1:

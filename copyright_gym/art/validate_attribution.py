@@ -39,7 +39,7 @@ from copyright_gym.art.lds import (
     stored_losses,
     target_correlations,
 )
-from copyright_gym.art.live import pack_studio
+from copyright_gym.art.live import pack_studio, require_base
 from copyright_gym.art.pinned_settings import pin_settings
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.sampling import Sampling
@@ -100,7 +100,9 @@ def measure_attribution(pack: Pack, work: Path, workers: int) -> dict[str, Any]:
 
     Raises:
         OptionError: The folder's records were made with other settings than the pack.
+        PackError: The pack can't be fine-tuned on, see `require_base`.
     """
+    require_base(pack)
     facts = pack.provenance
     work.mkdir(parents=True, exist_ok=True)
     pin_settings(
