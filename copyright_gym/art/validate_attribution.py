@@ -66,7 +66,7 @@ def attribution_report(folder: Path, fresh: Path | None = None, workers: int = 1
 
     Returns:
         JSON-safe figures: `works` is None without linear datamodeling scores; `holders` is what
-        `holder_report` returns, and names the pack's file that the coalitions come from.
+        `holder_report` returns.
     """
     pack = load_pack(folder)
     holders = len(pack.holders)
