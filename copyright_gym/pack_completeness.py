@@ -18,8 +18,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from copyright_gym.coalition_game import all_coalitions
 from copyright_gym.errors import PackError
-from copyright_gym.pack_files import VISITED
+from copyright_gym.pack_files import COALITIONS, VISITED
 
 CORPUS: Final = "corpus.parquet"
 WORKS: Final = "works.csv"
@@ -55,6 +56,8 @@ def check_complete(folder: Path, manifest: Mapping[str, Any], works: NDArray[np.
         gaps += _work_gaps(folder, manifest, works)
     if not gaps and corpus_is_readable():
         gaps += _corpus_gaps(folder, manifest, works.shape)
+        if COALITIONS in manifest["files"]:
+            gaps += _coalition_gaps(folder, works.shape[1])
     if gaps:
         more = f"; and {len(gaps) - _NAMED} more" if len(gaps) > _NAMED else ""
         raise PackError(f"pack {folder} is not complete: {'; '.join(gaps[:_NAMED])}{more}")
@@ -127,6 +130,25 @@ def _corpus_gaps(
     for history in expected:
         if json.dumps(history) not in histories:
             yield f"{CORPUS} lacks the history {json.dumps(history)}"
+
+
+def _coalition_gaps(folder: Path, holders: int) -> Iterator[str]:
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(folder / COALITIONS).to_pylist()
+    seeds: dict[tuple[int, ...], list[int]] = {}
+    for row in rows:
+        seeds.setdefault(tuple(row["holders"]), []).append(row["seed"])
+        if not math.isfinite(row["quality"]):
+            yield f"{COALITIONS}: the quality of {row['holders']} is {row['quality']}"
+    expected = {tuple(np.flatnonzero(row).tolist()) for row in all_coalitions(holders)}
+    if set(seeds) != expected:
+        yield (
+            f"{COALITIONS} lacks {len(expected - set(seeds))} of {2**holders} coalitions and has "
+            f"{len(set(seeds) - expected)} others"
+        )
+    if any(sorted(each) != list(range(len(rows) // 2**holders)) for each in seeds.values()):
+        yield f"{COALITIONS} does not have the same seeds for all coalitions"
 
 
 def _json(path: Path) -> Any:

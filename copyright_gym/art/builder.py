@@ -31,15 +31,14 @@ from copyright_gym.art.distance import AXES
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.lot_scores import copyright_scores
 from copyright_gym.art.measured import measured_rows
+from copyright_gym.art.pinned_settings import pin_settings
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.signal import stored_signal
 from copyright_gym.art.surrogate_fit import fit_surrogate
 from copyright_gym.art.surrogate_forms import compare_forms
 from copyright_gym.art.unbroken_runs import finish_runs
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.workers import Workers
-from copyright_gym.errors import OptionError, listed
 from copyright_gym.pack import QualityFacts, write_pack
 from copyright_gym.pack_completeness import CORPUS
 from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, VISITED
@@ -98,7 +97,7 @@ def build_pack(
 
     torch.set_num_threads(1)
     work.mkdir(parents=True, exist_ok=True)
-    _pin_settings(work / "settings.json", recipe, settings, sampling, feature)
+    pin_settings(work / "settings.json", recipe, settings, sampling, feature)
     collection = recipe.collection()
     rounds, holders = len(collection.lots), len(collection.holders)
     make_studio = recipe.studio_maker(base, settings, feature, sampling)
@@ -187,34 +186,6 @@ def _visited_histories(path: Path | None) -> list[History]:
         return []
     entries = json.loads(path.read_text(encoding="utf-8"))
     return [tuple(map(tuple, entry["history"])) for entry in entries]
-
-
-def _pin_settings(
-    path: Path, recipe: Recipe, settings: FinetuneSettings, sampling: Sampling, feature: str
-) -> None:
-    """Refuse to mix records that were made with different settings or works."""
-    wanted = {
-        "finetune": settings.to_dict(),
-        "sampling": asdict(sampling),
-        "feature": feature,
-        "works": dict(recipe.facts),
-    }
-    if path.exists():
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        # Records from before a setting existed were made with its default.
-        made_with = {
-            "finetune": FinetuneSettings(**stored["finetune"]).to_dict(),
-            "sampling": asdict(Sampling(**stored.get("sampling", {}))),
-            "feature": stored["feature"],
-            "works": stored.get("works", wanted["works"]),
-        }
-        other = [name for name, value in wanted.items() if made_with[name] != value]
-        if other:
-            raise OptionError(
-                f"{path.parent} holds records made with other settings (different: "
-                f"{listed(other)}; stored: {json.dumps(stored)}); choose another --work folder"
-            )
-    write_whole(path, json.dumps(wanted, indent=1))
 
 
 def _corpus_bytes(runs: Sequence[Run], store: RunStore, base_distance: float) -> bytes:

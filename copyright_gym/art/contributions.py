@@ -7,6 +7,7 @@ shares of credit is our reconstruction.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Final
 
@@ -123,19 +124,15 @@ def attribution_ledger(studio: Studio, folder: Path, *, dtrak: bool = True) -> A
         )  # fmt: skip
 
     targets = _targets(studio, weights)
-    digests = tuple(sha256(latent.numpy().tobytes()) for latent in targets.latents)
-    ledger = AttributionLedger(features(targets, digests), RIDGE)
+    of_targets = tuple(sha256(latent.numpy().tobytes()) for latent in targets.latents)
+    ledger = AttributionLedger(features(targets, of_targets), RIDGE)
     for i in range(len(studio.collection.holders)):
+        digests = [lots[i].digests() for lots in studio.collection.lots]
         # Lot by lot, so that little is lost when a build is killed.
-        lots = [
-            (lots[i].digests(), features(sets[i], lots[i].digests()))
-            for lots, sets in zip(studio.collection.lots, studio.lot_sets, strict=True)
+        rows = [
+            features(sets[i], of_lot) for sets, of_lot in zip(studio.lot_sets, digests, strict=True)
         ]
-        ledger.join(
-            i,
-            [digest for digests, _ in lots for digest in digests],
-            np.concatenate([rows for _, rows in lots]),
-        )
+        ledger.join(i, [*itertools.chain(*digests)], np.concatenate(rows))
     return ledger
 
 

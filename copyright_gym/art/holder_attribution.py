@@ -21,6 +21,7 @@ from copyright_gym.coalition_game import (
     round_shapley_values,
     shapley_values,
 )
+from copyright_gym.errors import PackError
 from copyright_gym.pack import Pack
 from copyright_gym.pack_completeness import CORPUS
 from copyright_gym.pack_files import COALITIONS
@@ -29,12 +30,16 @@ Floats = NDArray[np.float64]
 Qualities = Mapping[tuple[int, ...], Floats]
 
 _DRAWS: Final = 2000
+_FEWEST: Final = 4  # holders that a correlation is computed over
 
 
 def measured_qualities(folder: Path) -> Qualities:
     """Return the measured qualities of coalitions after one round, one or more seeds each.
 
     Those of all coalitions if a pack's folder has them, else the first rounds of its corpus.
+
+    Raises:
+        PackError: The pack has neither.
     """
     import pyarrow.parquet as pq
 
@@ -42,6 +47,11 @@ def measured_qualities(folder: Path) -> Qualities:
     if (folder / COALITIONS).exists():
         for row in pq.read_table(folder / COALITIONS).to_pylist():
             grouped.setdefault(tuple(row["holders"]), []).append(row["quality"])
+    elif not (folder / CORPUS).exists():
+        raise PackError(
+            f"pack {folder} has no {CORPUS}: nothing was fine-tuned for it that attribution could "
+            "be compared with; take a pack made by `copyright-gym packs build`, such as 'portrait'"
+        )
     else:
         for row in pq.read_table(folder / CORPUS).to_pylist():
             if row["round"] == 1:
@@ -76,7 +86,7 @@ def holder_report(
 
     Returns:
         JSON-safe figures: the truths by name, holder and seed, and for each truth that is known
-        of all holders the correlations of each estimate with it.
+        of four holders or more the correlations of each estimate with it, over those holders.
     """
     truths = _truths(qualities, holders)
     return {
@@ -89,11 +99,11 @@ def holder_report(
         "estimates": {name: values.tolist() for name, values in estimates.items()},
         "correlations": {
             truth: {
-                name: correlations(values, [by_holder[i] for i in range(holders)])
+                name: correlations(values[list(by_holder)], list(by_holder.values()))
                 for name, values in estimates.items()
             }
             for truth, by_holder in truths.items()
-            if len(by_holder) == holders
+            if len(by_holder) >= _FEWEST
         },
     }
 

@@ -47,11 +47,6 @@ def pack_studio(pack: Pack) -> Studio:
     """
     require_base(pack)
     settings = FinetuneSettings(**pack.provenance["finetune"])
-    if pack.provenance["recipe"] == WORKS:
-        raise PackError(
-            f"pack {pack.name!r} was built from a folder of works, which it doesn't hold; live "
-            "rounds are played on packs whose works can be drawn again"
-        )
     recipe = find_recipe(pack.provenance["recipe"])
     studio = recipe.studio(
         pack.folder / "base",
@@ -72,7 +67,8 @@ def require_base(pack: Pack) -> None:
     """Check that a pack can be fine-tuned on.
 
     Raises:
-        PackError: It has no base model, or was not made by real fine-tuning.
+        PackError: It has no base model, was not made by real fine-tuning, or its works are those of
+            a user's folder.
     """
     if not (pack.folder / "base" / "model_index.json").is_file() or not (
         {"recipe", "finetune", "feature", "works"} <= pack.provenance.keys()
@@ -81,6 +77,11 @@ def require_base(pack: Pack) -> None:
             f"pack {pack.name!r} has no base model (folder 'base') with a recipe, so nothing can "
             "be fine-tuned on it; live play needs a pack made by `copyright-gym packs build`, "
             "such as 'portrait'"
+        )
+    if pack.provenance["recipe"] == WORKS:
+        raise PackError(
+            f"pack {pack.name!r} was built from a folder of works, which it doesn't hold; live "
+            "rounds are played on packs whose works can be drawn again"
         )
 
 

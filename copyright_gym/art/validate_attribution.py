@@ -22,6 +22,7 @@ from copyright_gym.art.coalitions import coalition_runs, coalition_table
 from copyright_gym.art.contributions import RIDGE
 from copyright_gym.art.corpus import Run, RunStore
 from copyright_gym.art.features import pooled_features
+from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.gradients import gradient_features
 from copyright_gym.art.holder_attribution import (
     holder_report,
@@ -38,7 +39,10 @@ from copyright_gym.art.lds import (
     stored_losses,
     target_correlations,
 )
-from copyright_gym.art.live import pack_studio
+from copyright_gym.art.live import pack_studio, require_base
+from copyright_gym.art.pinned_settings import pin_settings
+from copyright_gym.art.recipes import find_recipe
+from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.workers import LocalWorkers
@@ -62,7 +66,7 @@ def attribution_report(folder: Path, fresh: Path | None = None, workers: int = 1
 
     Returns:
         JSON-safe figures: `works` is None without linear datamodeling scores; `holders` is what
-        `holder_report` returns, and names the pack's file that the coalitions come from.
+        `holder_report` returns.
     """
     pack = load_pack(folder)
     holders = len(pack.holders)
@@ -93,7 +97,21 @@ def measure_attribution(pack: Pack, work: Path, workers: int) -> dict[str, Any]:
 
     Returns:
         What `attribution.json` holds: `estimates` and `works`.
+
+    Raises:
+        OptionError: The folder's records were made with other settings than the pack.
+        PackError: The pack can't be fine-tuned on, see `require_base`.
     """
+    require_base(pack)
+    facts = pack.provenance
+    work.mkdir(parents=True, exist_ok=True)
+    pin_settings(
+        work / "settings.json",
+        find_recipe(facts["recipe"]),
+        FinetuneSettings(**facts["finetune"]),
+        Sampling(**facts.get("sampling", {})),
+        facts["feature"],
+    )
     make_studio = functools.partial(pack_studio, pack)
     plan, holders = Plan(), len(pack.holders)
     report: dict[str, Any] = {}

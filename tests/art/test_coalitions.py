@@ -144,3 +144,26 @@ def test_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str]) ->
         assert "copyright-gym validate attribution --pack portrait --fresh FOLDER" in text
     if report["works"] is None:
         assert "linear datamodeling score: not measured" in text
+
+
+def test_records_of_other_settings_are_not_mixed_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"finetune": {"epochs": 3.0}, "feature": "efficientnet-lite0"}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    assert main(["validate", "attribution", "--fresh", str(tmp_path)]) == 1
+    assert "made with other settings (different: finetune" in capsys.readouterr().err
+
+
+def test_a_pack_without_real_runs_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = load_pack("portrait")
+    for name in ("manifest.json", "scores.npz", "surrogate.npz"):
+        (tmp_path / name).write_bytes((pack.folder / name).read_bytes())
+    assert main(["validate", "attribution", "--pack", str(tmp_path)]) == 1
+    assert "has no corpus.parquet" in capsys.readouterr().err
+    fresh = ["--fresh", str(tmp_path / "records")]
+    assert main(["validate", "attribution", "--pack", str(tmp_path), *fresh]) == 1
+    assert "has no base model" in capsys.readouterr().err
+    assert not (tmp_path / "records").exists()

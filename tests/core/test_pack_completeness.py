@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -141,4 +143,31 @@ def test_without_pyarrow_files_are_still_checked(
     (pack / "card.md").unlink()
     seal(pack)
     with pytest.raises(PackError, match=r"card\.md is missing"):
+        verify_pack(pack)
+
+
+def coalition_rows() -> list[dict[str, Any]]:
+    members = (m for size in range(9) for m in itertools.combinations(range(8), size))
+    return [
+        {"holders": list(m), "seed": s, "quality": 0.1 * len(m)} for m in members for s in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows[:-2], "lacks 1 of 256 coalitions and has 0 others"),
+        (lambda rows: [*rows[:-1], rows[0]], "does not have the same seeds"),
+        (lambda rows: [*rows[:-2], {**rows[-1], "holders": [8]}], "lacks 1 of 256 .* 1 others"),
+        (lambda rows: [*rows[:-1], {**rows[-1], "quality": math.nan}], "the quality of .* is nan"),
+    ],
+)
+def test_coalitions_that_do_not_add_up_are_named(pack: Path, change: Any, message: str) -> None:
+    rows = coalition_rows()
+    pq.write_table(pa.Table.from_pylist(rows), pack / "coalitions.parquet")
+    seal(pack)
+    verify_pack(pack)
+    pq.write_table(pa.Table.from_pylist(change(rows)), pack / "coalitions.parquet")
+    seal(pack)
+    with pytest.raises(PackError, match=f"coalitions.parquet.*{message}"):
         verify_pack(pack)

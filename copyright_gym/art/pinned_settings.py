@@ -1,0 +1,52 @@
+"""The settings that all records of a work folder were made with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.recipe import Recipe
+from copyright_gym.art.sampling import Sampling
+from copyright_gym.art.whole_file import write_whole
+from copyright_gym.errors import OptionError, listed
+
+
+def pin_settings(
+    path: Path, recipe: Recipe, settings: FinetuneSettings, sampling: Sampling, feature: str
+) -> None:
+    """Keep a work folder to the settings and works that its first records were made with.
+
+    Args:
+        path: Where the settings of the folder are kept.
+        recipe: The data set.
+        settings: How a round trains.
+        sampling: How works are drawn.
+        feature: Feature network of the distance.
+
+    Raises:
+        OptionError: The folder's records were made with others.
+    """
+    wanted = {
+        "finetune": settings.to_dict(),
+        "sampling": asdict(sampling),
+        "feature": feature,
+        "works": dict(recipe.facts),
+    }
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        # Records from before a setting existed were made with its default.
+        made_with = {
+            "finetune": FinetuneSettings(**stored["finetune"]).to_dict(),
+            "sampling": asdict(Sampling(**stored.get("sampling", {}))),
+            "feature": stored["feature"],
+            "works": stored.get("works", wanted["works"]),
+        }
+        other = [name for name, value in wanted.items() if made_with[name] != value]
+        if other:
+            raise OptionError(
+                f"{path.parent} holds records made with other settings (different: "
+                f"{listed(other)}; stored: {json.dumps(stored)}); choose another folder"
+            )
+    write_whole(path, json.dumps(wanted, indent=1))
