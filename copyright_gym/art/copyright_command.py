@@ -22,6 +22,7 @@ def add_validate_copyright(
     parser.add_argument(
         "--fresh", type=Path, metavar="FOLDER", help="measure again, records here; resumable"
     )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the weight sweep")
     parser.set_defaults(run=_validate_copyright)
 
 
@@ -37,6 +38,9 @@ def _validate_copyright(options: argparse.Namespace) -> None:
         report = json.loads(path.read_text(encoding="utf-8"))
     else:
         raise PackError(f"pack {folder} has no {path.name}; measure it with --fresh FOLDER")
+    if options.plot is not None:
+        plot = load_attribute("copyright_gym.art.weight_plot:plot_weights", extra="render")
+        plot(report, options.plot)
     if options.json:
         print(json.dumps(report, indent=1, sort_keys=True))
         return

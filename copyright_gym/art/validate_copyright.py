@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from copyright_gym.art.studio import Studio
 from copyright_gym.pack import load_pack
 from copyright_gym.pack_files import npz_bytes
 
-_SEED = 0
+_SEED: Final = 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Plan:
     draws: int = 500
     memorised_holders: int = 2
     memorised_works: int = 8
-    memorisation_steps: tuple[int, ...] = (0, 50, 100, 200, 400)
+    memorisation_steps: tuple[int, ...] = (0, 50, 100, 200)
     memorisation_seeds: int = 4
 
 
