@@ -8,6 +8,7 @@ from pathlib import Path
 
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack
+from copyright_gym.pack_files import COPYRIGHT
 
 
 def add_validate_copyright(
@@ -28,7 +29,7 @@ def add_validate_copyright(
 
 def _validate_copyright(options: argparse.Namespace) -> None:
     folder = find_pack(options.pack)
-    path = folder / "copyright.json"
+    path = folder / COPYRIGHT
     if options.fresh is not None:
         measure = load_attribute(
             "copyright_gym.art.validate_copyright:measure_copyright", extra="art"
