@@ -103,9 +103,9 @@ def _corpus_gaps(
         for row in rows
         if (history := json.loads(row["history"]))[row["round"] - 1 :][:1] not in ([], [[]])
     }
-    if len(measured) != fit["rows"]:
+    if len(measured) != fit["measurements"]:
         yield (
-            f"{CORPUS} has {len(measured)} measurements, the surrogate was fitted to {fit['rows']}"
+            f"{CORPUS} has {len(measured)} measurements, the surrogate was fitted to {fit['measurements']}"
         )
     base_distance = manifest["quality"]["base_distance"]
     rounds: dict[tuple[str, int], list[int]] = {}

@@ -22,6 +22,7 @@ SURROGATE = "surrogate.npz"
 VISITED = "visited.json"  # histories that policies made, for the corpus
 COALITIONS = "coalitions.parquet"  # quality of every coalition of one round
 ATTRIBUTION = "attribution.json"  # attribution against retrained models
+COPYRIGHT = "copyright.json"  # how well the copyright metric tells copies from look-alikes
 
 Arrays = Mapping[str, NDArray[Any]]
 

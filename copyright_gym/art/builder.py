@@ -41,7 +41,7 @@ from copyright_gym.art.unbroken_runs import finish_runs
 from copyright_gym.art.workers import Workers
 from copyright_gym.pack import QualityFacts, write_pack
 from copyright_gym.pack_completeness import CORPUS
-from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, VISITED
+from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, COPYRIGHT, VISITED
 
 _PACKAGES: Final = (
     "torch", "diffusers", "transformers", "torchmetrics", "traker",
@@ -132,8 +132,9 @@ def build_pack(
         files[VISITED] = visited.read_bytes()
     if has_all_coalitions(store, holders):
         files[COALITIONS] = coalition_table(store, holders, base_distance)
-    if (work / ATTRIBUTION).exists():
-        files[ATTRIBUTION] = (work / ATTRIBUTION).read_bytes()
+    for name in (ATTRIBUTION, COPYRIGHT):
+        if (work / name).exists():
+            files[name] = (work / name).read_bytes()
     files["signal.json"] = _json_bytes(signal_facts)
     files["surrogate.json"] = _json_bytes(fit)
     files["card.md"] = pack_card(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack
+from copyright_gym.pack_files import COPYRIGHT
 
 
 def add_validate_copyright(
@@ -22,12 +23,13 @@ def add_validate_copyright(
     parser.add_argument(
         "--fresh", type=Path, metavar="FOLDER", help="measure again, records here; resumable"
     )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the weight sweep")
     parser.set_defaults(run=_validate_copyright)
 
 
 def _validate_copyright(options: argparse.Namespace) -> None:
     folder = find_pack(options.pack)
-    path = folder / "copyright.json"
+    path = folder / COPYRIGHT
     if options.fresh is not None:
         measure = load_attribute(
             "copyright_gym.art.validate_copyright:measure_copyright", extra="art"
@@ -37,6 +39,9 @@ def _validate_copyright(options: argparse.Namespace) -> None:
         report = json.loads(path.read_text(encoding="utf-8"))
     else:
         raise PackError(f"pack {folder} has no {path.name}; measure it with --fresh FOLDER")
+    if options.plot is not None:
+        plot = load_attribute("copyright_gym.art.weight_plot:plot_weights", extra="render")
+        plot(report, options.plot)
     if options.json:
         print(json.dumps(report, indent=1, sort_keys=True))
         return

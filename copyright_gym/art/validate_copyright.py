@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,11 @@ from copyright_gym.art.lot_scores import holder_similarity, measured_lots
 from copyright_gym.art.memorisation import memorisation_curve
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
+from copyright_gym.art.whole_file import write_whole
 from copyright_gym.pack import load_pack
-from copyright_gym.pack_files import npz_bytes
+from copyright_gym.pack_files import COPYRIGHT, npz_bytes
 
-_SEED = 0
+_SEED: Final = 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Plan:
     draws: int = 500
     memorised_holders: int = 2
     memorised_works: int = 8
-    memorisation_steps: tuple[int, ...] = (0, 50, 100, 200, 400)
+    memorisation_steps: tuple[int, ...] = (0, 50, 100, 200)
     memorisation_seeds: int = 4
 
 
@@ -66,7 +67,7 @@ def measure_copyright(folder: Path, work: Path) -> dict[str, Any]:
         "pack": pack.name,
         **measure_studio(functools.partial(pack_studio, pack), Plan(), work),
     }
-    write(work / "copyright.json", (json.dumps(report, indent=1, sort_keys=True) + "\n").encode())
+    write_whole(work / COPYRIGHT, json.dumps(report, indent=1, sort_keys=True) + "\n")
     return report
 
 
@@ -112,7 +113,7 @@ def _scored_trials(
             "kinds": trials.kinds,
             **measure(similarities(i), trials),
         }
-        write(paths[split, i], npz_bytes(arrays))
+        write_whole(paths[split, i], npz_bytes(arrays))
     return {split: [HolderScores.load(paths[split, i]) for i in holders] for split in SPLITS}
 
 
@@ -132,7 +133,7 @@ def _memorised(
             plan.memorisation_steps,
             plan.memorisation_seeds,
         )
-        write(path, json.dumps(rows).encode())
+        write_whole(path, json.dumps(rows))
     stored: list[dict[str, Any]] = json.loads(path.read_text())
     return stored
 
@@ -156,10 +157,3 @@ def lot_report(lots: list[list[NDArray[np.float64]]]) -> dict[str, Any]:
         "work_std": scores.mean(axis=2).std(axis=2, ddof=1).round(4).tolist(),
         "reliability": float(1 - noise / spread) if spread > 0 else None,
     }
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_bytes(data)
-    temporary.rename(path)
