@@ -135,7 +135,7 @@ class _Driver:
         self._make_studio, self._store, self._mark = make_studio, store, mark
         self._notice = notice
         gpus = int(ray.cluster_resources().get("GPU", 0))
-        self._units = gpus or int(ray.cluster_resources().get("CPU", 0))
+        self._units = gpus or max(1, int(ray.cluster_resources().get("CPU", 0)))
         self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=min(gpus, 1))(Player)
         # What each actor is doing now: a run, or None while it starts.
         self._doing: dict[Any, tuple[Any, Run | None]] = {}
