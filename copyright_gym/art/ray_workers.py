@@ -8,6 +8,7 @@ store and the driver writes the records.
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import tempfile
 import uuid
@@ -108,7 +109,7 @@ def _connect(address: str) -> None:
     # A cluster that is already running decides for itself.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        ray.init(address, log_to_driver=False, logging_level="WARNING")
+        ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, ValueError) as error:
         raise BuildError(
             f"no Ray cluster answers at {address!r} ({error}); start one with `ray start --head` "
