@@ -17,9 +17,6 @@ from copyright_gym.tables import make_tables
 
 Floats = NDArray[np.float64]
 
-_EXACT_HOLDERS = 12
-_PERMUTATIONS = 500
-
 
 def worth(config: MarketConfig, t: int, coalitions: NDArray[np.bool_]) -> Floats:
     """Return what coalitions are worth in a round.
@@ -52,8 +49,8 @@ def shapley_values(config: MarketConfig) -> Floats:
         float64 (T, H), read-only; each row sums to what all holders together are worth.
     """
     rounds, holders = make_tables(config).base.shape
-    one = _exact if holders <= _EXACT_HOLDERS else _sampled
-    values = np.stack([one(config, t, holders) for t in range(rounds)])
+    games = (functools.partial(worth, config, t) for t in range(rounds))
+    values = np.stack([coalition_game.shapley_of_game(game, holders) for game in games])
     values.flags.writeable = False
     return values
 
@@ -73,20 +70,4 @@ def leave_one_out(config: MarketConfig) -> Floats:
     games = np.stack([worth(config, t, coalitions) for t in range(rounds)])
     values = games[:, :1] - games[:, 1:]
     values.flags.writeable = False
-    return values
-
-
-def _exact(config: MarketConfig, t: int, holders: int) -> Floats:
-    coalitions = coalition_game.all_coalitions(holders)
-    return coalition_game.shapley_values(worth(config, t, coalitions))
-
-
-def _sampled(config: MarketConfig, t: int, holders: int) -> Floats:
-    rng = np.random.default_rng(0)
-    values = np.zeros(holders)
-    for _ in range(_PERMUTATIONS):
-        order = rng.permutation(holders)
-        coalitions = np.zeros((holders + 1, holders), np.bool_)
-        coalitions[1:, order] = np.tri(holders, dtype=np.bool_)
-        values[order] += np.diff(worth(config, t, coalitions)) / _PERMUTATIONS
     return values

@@ -46,3 +46,8 @@ register(
     entry_point="copyright_gym.envs.joint:JointAllocationEnv",
     vector_entry_point="copyright_gym.envs.vector_make:joint_allocation",
 )
+register(
+    id="copyright_gym/LiveRoundBudget-v0",
+    entry_point="copyright_gym.envs.live_round_budget:LiveRoundBudgetEnv",
+    nondeterministic=True,
+)

@@ -35,6 +35,10 @@ class MissingWorksError(CopyrightGymError, FileNotFoundError):
     """Works of a data set are needed and not on this machine."""
 
 
+class CacheError(CopyrightGymError, OSError):
+    """The folder that keeps finished work cannot be used."""
+
+
 class MissingExtraError(CopyrightGymError, ImportError):
     """A library is missing that one of the optional extras installs."""
 

@@ -20,6 +20,8 @@ MANIFEST = "manifest.json"
 SCORES = "scores.npz"
 SURROGATE = "surrogate.npz"
 VISITED = "visited.json"  # histories that policies made, for the corpus
+COALITIONS = "coalitions.parquet"  # quality of every coalition of one round
+ATTRIBUTION = "attribution.json"  # attribution against retrained models
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -45,3 +46,9 @@ def make_studio(**settings: Any) -> Studio:
     chosen = FinetuneSettings(**({"epochs": 3.0, "batch": 8} | settings))
     pipeline = make_pipeline(chosen.method, chosen.precision)
     return Studio(pipeline, make_collection(), draw_works("avataaars", 12), chosen)
+
+
+@cache
+def shared_studio() -> Studio:
+    """The studio that all tests of a process share."""
+    return make_studio()

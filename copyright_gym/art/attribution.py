@@ -6,16 +6,12 @@ target (Park et al., arXiv:2303.14186; Zheng et al., arXiv:2311.00500).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from copyright_gym.art.adapters import Weights
-from copyright_gym.art.finetune import TrainingSet
-from copyright_gym.art.gradients import gradient_features
 from copyright_gym.errors import OptionError
 
 Features = NDArray[np.float64]
@@ -46,69 +42,51 @@ def ridge_scores(
     return np.array(scores if np.ndim(ridge) else scores[0])
 
 
-def attribution_scores(
-    pipeline: Any,
-    weights: Weights,
-    works: TrainingSet,
-    targets: TrainingSet,
-    *,
-    dtrak: bool = True,
-    timesteps: int = 4,
-    ridge: float = 1e-2,
-    seed: int = 0,
-) -> NDArray[np.float64]:
-    """Attribute target works to training works of a diffusion model.
+def shared_credit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share one unit of credit a target between the works it is attributed to.
 
     Args:
-        pipeline: An SDXL pipeline; its UNet is left with `weights`.
-        weights: The UNet trained on the works.
-        works: n training works.
-        targets: m generated works with their captions' conditions.
-        dtrak: D-TRAK's output function, else TRAK's training loss.
-        timesteps: Number of fixed timesteps; gradients are averaged before projection.
-        ridge: Ridge relative to the mean diagonal of the features' Gram matrix.
-        seed: Seed of noise and projection.
+        scores: (n, m) attributions of m targets to n works; negative ones get no credit.
 
     Returns:
-        (n, m) float64 scores.
+        (n,) credit of each work; sums to the number of targets with a positive attribution.
     """
-    of_works, of_targets = (
-        gradient_features(pipeline, weights, part, dtrak=dtrak, timesteps=timesteps, seed=seed)
-        for part in (works, targets)
-    )
-    return ridge_scores(of_works, of_targets, ridge)
+    positive = np.maximum(scores, 0.0)
+    totals = positive.sum(axis=0)
+    shares = np.divide(positive, totals, out=np.zeros_like(positive), where=totals > 0)
+    return np.asarray(shares.sum(axis=1))
 
 
 class AttributionLedger:
     """Scores of holders that join and leave, without a second look at those who stay.
 
     Only the works' Gram matrix is kept up to date, in time proportional to the works of whoever
-    joins or leaves; scores are then solved for at a cost that no number of works changes. The
-    ridge is absolute and stays, so that scores at any moment equal those computed from scratch.
-    Exact duplicates enter once; their owners share the score equally.
+    joins or leaves; scores are then solved for at a cost that no number of works changes. At any
+    moment they equal `ridge_scores` over all works that are in. Exact duplicates enter once; each
+    copy gets an equal share of the score.
 
     Args:
         targets: (m, d) features of the targets.
-        ridge: Absolute ridge, above 0.
+        ridge: Ridge relative to the mean diagonal of the works' Gram matrix, above 0.
     """
 
     def __init__(self, targets: Features, ridge: float) -> None:
         """Open the ledger with no holders."""
         if not ridge > 0:
             raise OptionError(f"ridge must be above 0, got {ridge}")
-        self._targets = targets
-        self._gram = ridge * np.eye(targets.shape[1])
+        self.targets, self._ridge = targets, ridge
+        self._gram = np.zeros((targets.shape[1], targets.shape[1]))
         self._features: dict[str, Features] = {}
-        self._owners: dict[str, int] = {}
-        self._digests: dict[str, tuple[str, ...]] = {}
+        self._copies: dict[str, int] = {}
+        self._digests: dict[Hashable, tuple[str, ...]] = {}
         self._solved: Features | None = None
 
     @property
-    def holders(self) -> tuple[str, ...]:
+    def holders(self) -> tuple[Hashable, ...]:
         """Names of the holders that are in, in the order of joining."""
         return tuple(self._digests)
 
-    def join(self, holder: str, digests: Sequence[str], features: Features) -> None:
+    def join(self, holder: Hashable, digests: Sequence[str], features: Features) -> None:
         """Add a holder.
 
         Args:
@@ -125,13 +103,13 @@ class AttributionLedger:
             raise OptionError(f"got {len(digests)} digests for {len(features)} works")
         new = {}
         for digest, row in zip(digests, features, strict=True):
-            self._owners[digest] = self._owners.get(digest, 0) + 1
+            self._copies[digest] = self._copies.get(digest, 0) + 1
             if digest not in self._features:
                 self._features[digest] = new[digest] = row
         self._digests[holder] = tuple(digests)
         self._update(list(new.values()), 1.0)
 
-    def leave(self, holder: str) -> None:
+    def leave(self, holder: Hashable) -> None:
         """Remove a holder; a work that others own too stays theirs.
 
         Raises:
@@ -139,27 +117,37 @@ class AttributionLedger:
         """
         gone = []
         for digest in self._known(holder):
-            self._owners[digest] -= 1
-            if not self._owners[digest]:
-                del self._owners[digest]
+            self._copies[digest] -= 1
+            if not self._copies[digest]:
+                del self._copies[digest]
                 gone.append(self._features.pop(digest))
         del self._digests[holder]
         self._update(gone, -1.0)
 
-    def scores(self, holder: str) -> NDArray[np.float64]:
-        """Return the (n, m) scores of a holder's works, shared between owners of duplicates.
+    def scores(self, holder: Hashable) -> NDArray[np.float64]:
+        """Return the (n, m) scores of a holder's works, shared between copies of one work.
 
         Raises:
             OptionError: The holder is not in the ledger.
         """
         digests = self._known(holder)
         features = np.stack([self._features[digest] for digest in digests])
-        owners = np.array([self._owners[digest] for digest in digests])
+        copies = np.array([self._copies[digest] for digest in digests])
         if self._solved is None:
-            self._solved = solve(self._gram, self._targets.T, assume_a="pos")
-        return np.asarray(features @ self._solved / owners[:, None])
+            ridge = self._ridge * np.trace(self._gram) / len(self._gram)
+            self._solved = solve(
+                self._gram + ridge * np.eye(len(self._gram)), self.targets.T, assume_a="pos"
+            )
+        return np.asarray(features @ self._solved / copies[:, None])
 
-    def _known(self, holder: str) -> tuple[str, ...]:
+    def credit(self) -> dict[Hashable, NDArray[np.float64]]:
+        """Return the credit of each holder's works, (n,) each; see `shared_credit`."""
+        scores = {holder: self.scores(holder) for holder in self._digests}
+        ends = np.cumsum([len(part) for part in scores.values()])[:-1]
+        credit = np.split(shared_credit(np.concatenate(list(scores.values()))), ends)
+        return dict(zip(scores, credit, strict=True))
+
+    def _known(self, holder: Hashable) -> tuple[str, ...]:
         if holder not in self._digests:
             raise OptionError(f"no holder {holder!r} in the ledger; there are {self.holders}")
         return self._digests[holder]

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
-from copyright_gym.errors import PackError, load_attribute
-from copyright_gym.pack import find_pack
+from copyright_gym.errors import load_attribute
+from copyright_gym.pack import find_pack, load_pack
+
+_TRUTHS: Final = {
+    "alone": "quality when bought alone",
+    "leave_one_out": "loss of quality when left out",
+    "shapley": "exact Shapley value of quality",
+}
 
 
 def add_validate_attribution(
@@ -28,26 +36,56 @@ def add_validate_attribution(
 
 def _validate_attribution(options: argparse.Namespace) -> None:
     folder = find_pack(options.pack)
-    path = folder / "attribution.json"
-    if options.fresh is not None:
-        measure = load_attribute(
-            "copyright_gym.art.validate_attribution:measure_attribution", extra="art"
-        )
-        report = measure(folder, options.fresh, options.workers)
-    elif path.exists():
-        report = json.loads(path.read_text(encoding="utf-8"))
-    else:
-        raise PackError(f"pack {folder} has no {path.name}; measure it with --fresh FOLDER")
+    report = load_attribute(
+        "copyright_gym.art.validate_attribution:attribution_report", extra="art"
+    )(folder, options.fresh, options.workers)
     if options.json:
         print(json.dumps(report, indent=1, sort_keys=True))
         return
-    print("linear datamodeling score     held-out               generated")
-    for method, row in report["works"]["lds"].items():
+    command = f"copyright-gym validate attribution --pack {options.pack} --fresh FOLDER"
+    works, holders = report["works"], report["holders"]
+    if works is None:
+        print("linear datamodeling score: not measured for this pack")
+    else:
+        _print_works(works)
+    print(
+        f"\nholders in the first round: {holders['coalitions']} of {holders['all_coalitions']} "
+        "coalitions measured"
+    )
+    _print_truths(holders["truths"], [holder.name for holder in load_pack(folder).holders])
+    for truth, by_estimate in holders["correlations"].items():
+        print(f"\n{_TRUTHS[truth]:34s}  Spearman  95 %            Pearson")
+        for name, row in by_estimate.items():
+            interval = f"[{row['low']:5.2f}, {row['high']:5.2f}]"
+            print(f"{name:34s}  {row['spearman']:8.2f}  {interval}  {row['pearson']:7.2f}")
+    missing = [_TRUTHS[truth] for truth in _TRUTHS if truth not in holders["correlations"]]
+    if missing:
+        print(f"\nnot known of all holders: {', '.join(missing)}; all coalitions are needed")
+    if works is None or missing:
+        print(f"measure what is missing (hours, resumable): {command}")
+
+
+def _print_works(works: Mapping[str, Any]) -> None:
+    kinds = ("held-out", "generated")
+    print(f"{'linear datamodeling score':26s}  {kinds[0]:22s}  {kinds[1]}")
+    for method, row in works["lds"].items():
         cells = "".join(
             f"  {row[kind]['mean']:6.3f} [{row[kind]['low']:.3f}, {row[kind]['high']:.3f}]"
-            for kind in ("held-out", "generated")
+            for kind in kinds
         )
         print(f"{method:26s}{cells}")
-    print("\nholders, Spearman with        Shapley   leave-one-out")
-    for name, row in report["holders"]["estimates"].items():
-        print(f"{name:28s}  {row['shapley_spearman']:7.2f}  {row['leave_one_out_spearman']:14.2f}")
+    for method, (held_out, generated) in works["anchors"].items():
+        print(f"{f'{method}, published':26s}  {held_out:6.3f}{'':16s}  {generated:6.3f}")
+
+
+def _print_truths(
+    truths: Mapping[str, Mapping[str, Sequence[float]]], holders: Sequence[str]
+) -> None:
+    known = {truth: values for truth, values in truths.items() if values}
+    print("mean over seeds".ljust(28) + "".join(f"{_TRUTHS[truth]:>33s}" for truth in known))
+    for i, holder in enumerate(holders):
+        cells = []
+        for values in known.values():
+            seeds = values.get(str(i))
+            cells.append("not measured" if seeds is None else f"{sum(seeds) / len(seeds):.4f}")
+        print(f"{holder[:26]:28s}" + "".join(f"{cell:>33s}" for cell in cells))

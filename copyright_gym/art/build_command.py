@@ -9,6 +9,7 @@ from typing import Final
 from copyright_gym.errors import listed, load_attribute
 
 RECIPE_NAMES: Final = ("portrait", "cartoon", "clipart")
+CONTRIBUTIONS: Final = ("d-trak", "trak", "surrogate-shapley")
 
 
 def add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,6 +33,12 @@ def add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         choices=["efficientnet-lite0", "fid"],
         default="efficientnet-lite0",
         help="network of the Fréchet distance",
+    )
+    build.add_argument(
+        "--contribution",
+        choices=CONTRIBUTIONS,
+        default=CONTRIBUTIONS[0],
+        help="what a lot contributes: attributed by gradients, or its Shapley value",
     )
     build.add_argument("--histories", type=int, default=60, help="histories of all rounds")
     build.add_argument(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
-import math
 import shlex
-import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +16,8 @@ import numpy as np
 from copyright_gym.art.base_files import base_facts, held_base
 from copyright_gym.art.build_report import BuildReport
 from copyright_gym.art.card import pack_card
+from copyright_gym.art.coalitions import coalition_table, has_all_coalitions
+from copyright_gym.art.contributions import lot_contributions
 from copyright_gym.art.corpus import (
     History,
     Run,
@@ -29,18 +29,19 @@ from copyright_gym.art.corpus import (
 )
 from copyright_gym.art.distance import AXES
 from copyright_gym.art.finetune import FinetuneSettings
-from copyright_gym.art.lot_scores import contribution_scores, copyright_scores
+from copyright_gym.art.lot_scores import copyright_scores
+from copyright_gym.art.measured import measured_rows
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.signal import stored_signal
-from copyright_gym.art.surrogate_fit import fit_surrogate, measured_rows
+from copyright_gym.art.surrogate_fit import fit_surrogate
 from copyright_gym.art.unbroken_runs import finish_runs
 from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.workers import Workers
 from copyright_gym.errors import OptionError, listed
 from copyright_gym.pack import QualityFacts, write_pack
 from copyright_gym.pack_completeness import CORPUS
-from copyright_gym.pack_files import VISITED
+from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, VISITED
 
 _PACKAGES: Final = (
     "torch", "diffusers", "transformers", "torchmetrics", "traker",
@@ -66,6 +67,7 @@ def build_pack(
     settings: FinetuneSettings,
     sampling: Sampling,
     feature: str,
+    contribution: str,
     command: Sequence[str],
     report: BuildReport,
 ) -> None:
@@ -83,6 +85,7 @@ def build_pack(
         settings: How a round trains.
         sampling: How works are drawn.
         feature: Feature network of the distance, a key of `MEASURES`.
+        contribution: Estimator of the lots' contributions, see `lot_contributions`.
         command: The command that builds the pack, for its manifest.
         report: Gets what goes wrong.
 
@@ -108,21 +111,25 @@ def build_pack(
     studio = make_studio()
     base_distance = store.distances(Run(((),), 0))[0]
     semantic, perceptual = copyright_scores(studio, work / "copyright")
-    contribution = contribution_scores(studio, work / "contribution.json")
     signal_facts = stored_signal(store, base_distance, holders, rounds)
     runs = list(dict.fromkeys([*corpus, *signal]))  # with few holders some agree
     rows = measured_rows(
-        [(run.history, store.distances(run)) for run in runs],
+        [(run, store.distances(run)) for run in runs],
         base_distance,
         rounds,
         holders,
     )
-    noise_std = replicate_std(runs, store, base_distance)
-    surrogate, fit = fit_surrogate(rows, rounds, noise_std)
+    surrogate, fit = fit_surrogate(rows)
+    fit["histories"] = len({run.history for run in runs})
+    contributions = lot_contributions(contribution, studio, surrogate, work / "attribution")
     files = {**recipe.files, **held_base(base)}
     files[CORPUS] = _corpus_bytes(runs, store, base_distance)
     if visited is not None:
         files[VISITED] = visited.read_bytes()
+    if has_all_coalitions(store, holders):
+        files[COALITIONS] = coalition_table(store, holders, base_distance)
+    if (work / ATTRIBUTION).exists():
+        files[ATTRIBUTION] = (work / ATTRIBUTION).read_bytes()
     files["signal.json"] = _json_bytes(signal_facts)
     files["surrogate.json"] = _json_bytes(fit)
     files["card.md"] = pack_card(
@@ -136,7 +143,7 @@ def build_pack(
             measure=MEASURES[feature],
             base_distance=base_distance,
             samples=len(studio.conditions),
-            noise_std=noise_std,
+            noise_std=fit["seed_noise"]["std"],
         ),
         provenance={
             "recipe": recipe.name,
@@ -145,6 +152,7 @@ def build_pack(
             "finetune": settings.to_dict(),
             "sampling": asdict(sampling),
             "feature": feature,
+            "contribution": contribution,
             "works": {
                 **recipe.facts,
                 "held_out_sha256": collection.held_out.digest(),
@@ -158,7 +166,7 @@ def build_pack(
             "sources": {source.reference: source.sha256 for source in recipe.sources},
         },
         scores={
-            "contribution": contribution,
+            "contribution": contributions,
             "semantic": semantic,
             "perceptual": perceptual,
             "works": np.array([[len(lot) for lot in row] for row in collection.lots], np.int64),
@@ -202,17 +210,6 @@ def _pin_settings(
                 f"{listed(other)}; stored: {json.dumps(stored)}); choose another --work folder"
             )
     write_whole(path, json.dumps(wanted, indent=1))
-
-
-def replicate_std(runs: Sequence[Run], store: RunStore, base_distance: float) -> float:
-    """Return the pooled standard deviation of the quality between seeds of one history."""
-    groups: dict[tuple[Any, int], list[float]] = {}
-    for run in runs:
-        for t, distance in enumerate(store.distances(run)):
-            if any(run.history[: t + 1]):
-                groups.setdefault((run.history, t), []).append(1 - distance / base_distance)
-    variances = [statistics.variance(values) for values in groups.values() if len(values) > 1]
-    return math.sqrt(statistics.fmean(variances))
 
 
 def _corpus_bytes(runs: Sequence[Run], store: RunStore, base_distance: float) -> bytes:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from copyright_gym.art.distance import AXES
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.studio import Collection
 from copyright_gym.pack import Holder
+
+_FIGURES: Final = (
+    ("R²", "held_out_r2"),
+    ("R² of the explainable variance (total minus seed noise)", "held_out_r2_of_explainable"),
+    ("mean absolute error", "held_out_mean_absolute_error"),
+    ("mean absolute error / seed noise", "held_out_over_seed_noise"),
+)
 
 
 def pack_card(
@@ -79,12 +87,14 @@ that their covariance can be estimated from that many works.
 | quality after each round of buying everything | {rounds} |
 | histories played by real fine-tuning, and measured rounds | \
 {fit["histories"]}, {fit["rows"]} |
-| surrogate, R² on held-out histories | {fit["held_out_r2"]:.4f} |
-| surrogate, mean absolute error on held-out histories | \
-{fit["held_out_mean_absolute_error"]:.4f} |
-| seed noise of the quality (standard deviation) | {fit["seed_noise_std"]:.4f} |
+| seed noise of the quality (standard deviation) | {_seed_noise(fit["seed_noise"])} |
 
-Each history was held out once, whole; the surrogate's settings were chosen on the same folds.
+## How well the surrogate foresees a measurement
+
+{_surrogate_table(fit)}
+Each history was held out once, whole, from the fit and from the choice of its settings
+({fit["folds"]} folds). In brackets: 95 % intervals, over histories. Other forms next to this one:
+`copyright-gym validate surrogate`.
 {by_policies}
 ## Limits
 
@@ -101,3 +111,28 @@ def _licence(holder: Holder) -> str:
 def _cell(text: str) -> str:
     """Return a text that can't end a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _surrogate_table(fit: Mapping[str, Any]) -> str:
+    """Return the error on held-out histories and the coverage of the stored uncertainty."""
+    lines = ["| on held-out histories | value |", "|---|---|"]
+    for title, name in _FIGURES:
+        low, high = fit[f"{name}_interval"]
+        lines.append(f"| {title} | {fit[name]:.4f} [{low:.4f}, {high:.4f}] |")
+    for band, entry in fit["held_out_by_lots"].items():
+        low, high = entry["mean_absolute_error_interval"]
+        lines.append(
+            f"| mean absolute error after {band} lots ({entry['rows']} rows) "
+            f"| {entry['mean_absolute_error']:.4f} [{low:.4f}, {high:.4f}] |"
+        )
+    for nominal in (50, 90):
+        shares = ", ".join(
+            f"{100 * entry[f'inside_{nominal}']:.0f} % ({band})"
+            for band, entry in fit["held_out_coverage"].items()
+        )
+        lines.append(f"| inside the {nominal} % interval of the stored noise, by lots | {shares} |")
+    return "\n".join(lines) + "\n"
+
+
+def _seed_noise(figures: Mapping[str, Any]) -> str:
+    return f"{figures['std']:.4f} [{figures['low']:.4f}, {figures['high']:.4f}]"

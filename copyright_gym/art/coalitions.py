@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from itertools import chain, combinations
+from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +15,21 @@ from copyright_gym.coalition_game import all_coalitions
 SEEDS = 2
 
 
-def coalition_runs(holders: int, seeds: int = SEEDS) -> list[Run]:
-    """Return one round of every coalition; all coalitions have a first seed before a second.
+def coalition_runs(holders: int, seeds: int = SEEDS) -> Iterator[Run]:
+    """Yield one round of every coalition; all coalitions have a first seed before a second.
 
     Small coalitions and their complements come first: they say most about Shapley values, should
     only part of the runs get done.
     """
-    ordered = chain.from_iterable(
-        combinations(range(holders), size)
-        for size in sorted(range(holders + 1), key=lambda size: min(size, holders - size))
-    )
-    coalitions = list(ordered)
-    return [Run((members,), seed) for seed in range(seeds) for members in coalitions]
+    for seed in range(seeds):
+        for size in sorted(range(holders + 1), key=lambda size: min(size, holders - size)):
+            for members in combinations(range(holders), size):
+                yield Run((members,), seed)
+
+
+def has_all_coalitions(store: RunStore, holders: int) -> bool:
+    """Tell whether every coalition's runs are finished."""
+    return all(store.finished(run) for run in coalition_runs(holders))
 
 
 def coalition_qualities(

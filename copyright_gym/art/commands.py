@@ -10,6 +10,7 @@ from typing import Any
 from copyright_gym.art.attribution_command import add_validate_attribution
 from copyright_gym.art.build_command import RECIPE_NAMES, add_build
 from copyright_gym.art.copyright_command import add_validate_copyright
+from copyright_gym.art.live_command import add_validate_live
 from copyright_gym.art.plan_command import add_plan
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack
@@ -70,6 +71,7 @@ def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     signal.set_defaults(run=_validate_signal)
     add_validate_attribution(actions)
     add_validate_copyright(actions)
+    add_validate_live(actions)
 
 
 def _captions(options: argparse.Namespace) -> None:

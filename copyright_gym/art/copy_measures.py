@@ -11,47 +11,47 @@ from torch import Tensor
 
 from copyright_gym.art.autoencoder import to_tensor
 from copyright_gym.art.copy_trials import Trials
-from copyright_gym.art.features import EfficientNetStages, pooled_features
+from copyright_gym.art.features import EfficientNetStages, pooled_features, stage_distance
 from copyright_gym.art.similarity import Similarity
 
 PARTS: Final = ("semantic", "perceptual")
 PLAIN: Final = ("pixel L2", "SSIM", "pooled features", "LPIPS-style stages")
-_AT_ONCE: Final = 256
 
 
 def measure(similarity: Similarity, trials: Trials) -> dict[str, NDArray[np.float64]]:
     """Score all trials by each of `PARTS` and `PLAIN`, higher = more alike; (k, n) each."""
-    k, n = trials.candidates.shape[:2]
     semantic, perceptual = similarity(trials.works, trials.candidates)
-    works = to_tensor(np.tile(trials.works, (k, 1, 1, 1)))
-    candidates = to_tensor(trials.candidates.reshape(k * n, *trials.works.shape[1:]))
+    works = to_tensor(trials.works)
     with torch.no_grad():
-        parts = [
-            _plain(*pair)
-            for pair in zip(works.split(_AT_ONCE), candidates.split(_AT_ONCE), strict=True)
-        ]
-    plain = torch.cat(parts, dim=1).reshape(len(PLAIN), k, n).double().numpy()
+        pooled, stages = pooled_features(works), EfficientNetStages()(works)
+        plain = torch.stack(
+            [
+                _plain(works, pooled, stages, to_tensor(candidates))
+                for candidates in trials.candidates
+            ],
+            dim=1,
+        )
     return {
         "semantic": semantic,
         "perceptual": perceptual,
-        **dict(zip(PLAIN, plain, strict=True)),
+        **dict(zip(PLAIN, plain.double().numpy(), strict=True)),
     }
 
 
-def _plain(first: Tensor, second: Tensor) -> Tensor:
-    """Return (4, n) likeness by each of `PLAIN`."""
+def _plain(works: Tensor, pooled: Tensor, stages: list[Tensor], candidates: Tensor) -> Tensor:
+    """Return (4, n) likeness of n works and candidates by each of `PLAIN`."""
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     structural = structural_similarity_index_measure(
-        second, first, data_range=2.0, reduction="none"
+        candidates, works, data_range=2.0, reduction="none"
     )
     if isinstance(structural, tuple):
         raise TypeError("torchmetrics returned more than the index")
     return torch.stack(
         [
-            -(first - second).flatten(1).norm(dim=1),
-            structural.reshape(len(first)),
-            torch.cosine_similarity(pooled_features(first), pooled_features(second)),
-            -EfficientNetStages().distance(first, second),
+            -(works - candidates).flatten(1).norm(dim=1),
+            structural.reshape(len(works)),
+            torch.cosine_similarity(pooled, pooled_features(candidates)),
+            -stage_distance(stages, EfficientNetStages()(candidates)),
         ]
     )

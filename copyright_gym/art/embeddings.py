@@ -39,7 +39,7 @@ def semantic_embedding(name: str = "efficientnet-lite0") -> Embedding:
         OptionError: If `name` is unknown.
     """
     if name == "efficientnet-lite0":
-        return _middle_layout
+        return lambda pixels: _layout(EfficientNetStages(3)(pixels)[2])
     kind, _, rest = name.partition(":")
     architecture, _, weights = rest.partition(":")
     if kind != "open_clip" or not weights:
@@ -63,7 +63,7 @@ def perceptual_embedding(name: str = "efficientnet-lite0") -> Embedding:
         MissingWeightsError: If the backbone's weights are not on this machine.
     """
     if name == "efficientnet-lite0":
-        return _fine_structure
+        return lambda pixels: _fine_structure(pixels, EfficientNetStages(1)(pixels)[0])
     backbone = name.removeprefix("lpips-")
     if not name.startswith("lpips-") or backbone not in _LPIPS_BACKBONES:
         known = ", ".join(["efficientnet-lite0", *(f"lpips-{key}" for key in _LPIPS_BACKBONES)])
@@ -72,10 +72,31 @@ def perceptual_embedding(name: str = "efficientnet-lite0") -> Embedding:
     return lpips_embedding(_lpips_network(backbone))
 
 
-def embed(embedding: Embedding, pixels: Tensor) -> Tensor:
-    """Return (n, d) embeddings of (n, 3, S, S) pixels, a batch at a time."""
-    with torch.no_grad():
-        return torch.cat([embedding(part) for part in pixels.split(_AT_ONCE)])
+def both_embeddings(semantic: str, perceptual: str) -> Callable[[Tensor], list[Tensor]]:
+    """Return a function from (n, 3, S, S) pixels to their embeddings for both parts.
+
+    Args:
+        semantic: See `semantic_embedding`.
+        perceptual: See `perceptual_embedding`.
+    """
+    if semantic == perceptual == "efficientnet-lite0":
+
+        def embeddings(pixels: Tensor) -> list[Tensor]:
+            first, _, third = EfficientNetStages(3)(pixels)  # one pass for both
+            return [_layout(third), _fine_structure(pixels, first)]
+
+    else:
+        parts = semantic_embedding(semantic), perceptual_embedding(perceptual)
+
+        def embeddings(pixels: Tensor) -> list[Tensor]:
+            return [part(pixels) for part in parts]
+
+    def batched(pixels: Tensor) -> list[Tensor]:
+        with torch.no_grad():
+            batches = [embeddings(batch) for batch in pixels.split(_AT_ONCE)]
+        return [torch.cat(part) for part in zip(*batches, strict=True)]
+
+    return batched
 
 
 def _layout(x: Tensor) -> Tensor:
@@ -87,13 +108,8 @@ def _layout(x: Tensor) -> Tensor:
     return functional.normalize((x - x.mean(dim=(2, 3), keepdim=True)).flatten(1), dim=1)
 
 
-def _middle_layout(pixels: Tensor) -> Tensor:
-    return _layout(EfficientNetStages(3)(pixels)[2])
-
-
-def _fine_structure(pixels: Tensor) -> Tensor:
-    layers = (pixels, *EfficientNetStages(1)(pixels))
-    parts = [_layout(functional.adaptive_avg_pool2d(x, _CELLS)) for x in layers]
+def _fine_structure(pixels: Tensor, stage: Tensor) -> Tensor:
+    parts = [_layout(functional.adaptive_avg_pool2d(x, _CELLS)) for x in (pixels, stage)]
     return torch.cat(parts, dim=1) / len(parts) ** 0.5
 
 

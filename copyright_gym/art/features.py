@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -67,15 +68,20 @@ class EfficientNetStages(nn.Module):
         return stages
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
-        """Return (n,) distances: squared differences of unit-length channel vectors.
+        """Return (n,) distances of two batches of pixels, see `stage_distance`."""
+        return stage_distance(self(first), self(second))
 
-        Averaged over positions, summed over stages.
-        """
-        total = torch.zeros(len(first))
-        for x, y in zip(self(first), self(second), strict=True):
-            difference = functional.normalize(x, dim=1) - functional.normalize(y, dim=1)
-            total = total + difference.square().sum(dim=1).mean(dim=(1, 2))
-        return total
+
+def stage_distance(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+    """Return (n,) distances: squared differences of unit-length channel vectors.
+
+    Averaged over positions, summed over stages.
+    """
+    total = torch.zeros(len(first[0]))
+    for x, y in zip(first, second, strict=True):
+        difference = functional.normalize(x, dim=1) - functional.normalize(y, dim=1)
+        total = total + difference.square().sum(dim=1).mean(dim=(1, 2))
+    return total
 
 
 @torch.no_grad()

@@ -211,12 +211,16 @@ def retrain(make_studio: MakeStudio, plan: Plan, folder: Path, workers: int) -> 
 
 
 def spearman(first: Scores, second: Scores) -> NDArray[np.float64]:
-    """Return the Spearman correlation of each column; (n, m) twice, gives (m,).
+    """Return the Spearman correlation of each column; (n, m) twice, gives (m,)."""
+    return pearson(rankdata(first, axis=0), rankdata(second, axis=0))
+
+
+def pearson(first: Scores, second: Scores) -> NDArray[np.float64]:
+    """Return the Pearson correlation of each column; (n, m) twice, gives (m,).
 
     A column without variation correlates with nothing: 0.
     """
-    ranks = [rankdata(x, axis=0) for x in (first, second)]
-    centred = [x - x.mean(axis=0) for x in ranks]
+    centred = [x - x.mean(axis=0) for x in (first, second)]
     norms = np.sqrt(np.square(centred[0]).sum(axis=0) * np.square(centred[1]).sum(axis=0))
     products = (centred[0] * centred[1]).sum(axis=0)
     zeros = np.zeros_like(products)

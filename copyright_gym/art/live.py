@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
+import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from copyright_gym.art.adapters import Weights
-from copyright_gym.art.corpus import History, Run, RunStore
+from copyright_gym.art.corpus import History, Run
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.recipes import find_recipe
+from copyright_gym.art.round_cache import RoundCache
 from copyright_gym.art.sampling import Sampling
+from copyright_gym.art.source_package import cache_folder
 from copyright_gym.art.studio import Studio
+from copyright_gym.art.time_estimate import TimeEstimate, estimate_time, spoken
 from copyright_gym.art.works_recipe import WORKS
 from copyright_gym.errors import PackError
 from copyright_gym.market import MarketConfig
 from copyright_gym.pack import Pack, load_pack
+from copyright_gym.pack_files import read_manifest, sha256
 from copyright_gym.policies import Policy
 from copyright_gym.rollout import play
 
-LIVE_FOLDER = Path("runs/live")
 
-
+@functools.lru_cache(maxsize=1)
 def pack_studio(pack: Pack) -> Studio:
     """Set up the studio that a pack was measured in, and check that it draws the same works.
 
+    The last one is kept: environments of one process share it.
+
     Raises:
-        PackError: If the installed sources draw other held-out works than the pack was made of, or
-            the works are those of a user's folder.
+        PackError: If the pack has no base model, the installed sources draw other held-out works
+            than the pack was made of, or the works are those of a user's folder.
         MissingWorksError: If packages that works are drawn from were not fetched.
     """
+    require_base(pack)
     settings = FinetuneSettings(**pack.provenance["finetune"])
     if pack.provenance["recipe"] == WORKS:
         raise PackError(
@@ -55,24 +68,62 @@ def pack_studio(pack: Pack) -> Studio:
     return studio
 
 
+def require_base(pack: Pack) -> None:
+    """Check that a pack can be fine-tuned on.
+
+    Raises:
+        PackError: It has no base model, or was not made by real fine-tuning.
+    """
+    if not (pack.folder / "base" / "model_index.json").is_file() or not (
+        {"recipe", "finetune", "feature", "works"} <= pack.provenance.keys()
+    ):
+        raise PackError(
+            f"pack {pack.name!r} has no base model (folder 'base') with a recipe, so nothing can "
+            "be fine-tuned on it; live play needs a pack made by `copyright-gym packs build`, "
+            "such as 'portrait'"
+        )
+
+
 class LiveQuality:
-    """Asks a real fine-tuning run; measured distances are kept on disk by history and seed.
+    """Asks real fine-tuning; finished rounds are kept on disk by purchase history and seed.
+
+    Rounds are trained with one torch thread, as those of the pack were. A round that was killed
+    goes on from its last stored step and ends with the same bits.
 
     Args:
         pack: The pack to play on.
-        folder: Where measured distances are kept; `LIVE_FOLDER` by default.
+        folder: Where rounds are kept; by default `live` in `cache_folder()`.
         seed: Seed of the training runs.
+        progress: Whether to show the time estimate, a progress bar and the time that rounds took,
+            on stderr.
+
+    Raises:
+        PackError: The pack has no base model.
+        CacheError: The folder cannot be written to.
     """
 
     marginal: ClassVar[bool] = False
 
-    def __init__(self, pack: Pack, folder: Path | None = None, seed: int = 0) -> None:
-        """Set up the studio."""
-        self.base_distance = pack.quality.base_distance
-        self.studio = pack_studio(pack)
-        self.store = RunStore((folder or LIVE_FOLDER) / pack.name)
+    def __init__(
+        self, pack: Pack, folder: Path | None = None, seed: int = 0, progress: bool = True
+    ) -> None:
+        """Open the cache; the studio is set up when the first round is to be trained."""
+        require_base(pack)
+        self.pack = pack
         self.seed = seed
-        self._weights: dict[History, Weights] = {(): self.studio.base_weights}
+        self.progress = progress
+        self.base_distance = pack.quality.base_distance
+        self.folder = folder or cache_folder() / "live"
+        self.cache = RoundCache(self.folder / studio_name(pack))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the pack to be read again, so that a copy shares the studio."""
+        return _reopened, (self.pack.folder, self.folder, self.seed, self.progress)
+
+    @property
+    def studio(self) -> Studio:
+        """The studio of the pack."""
+        return pack_studio(self.pack)
 
     def quality(self, bought: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Fine-tune and measure purchase histories.
@@ -83,33 +134,113 @@ class LiveQuality:
         Returns:
             (n,) float64 quality.
         """
-        return np.array([self._quality(_history(rows)) for rows in bought])
+        with _one_thread():
+            return np.array([self._quality(_history(rows)) for rows in bought])
 
     def _quality(self, history: History) -> float:
         if not history:
             return 0.0
         run = Run(history, self.seed)
-        distances = self.store.distances(run)
-        if not distances:
-            started = time.monotonic()
-            distances = [self.studio.measure(self._trained(history))]
-            self.store.save_distances(run, distances)
-            seconds = time.monotonic() - started
-            print(f"fine-tuned and measured round {len(history)} in {seconds:.0f} s", flush=True)
-        return 1 - distances[0] / self.base_distance
+        distance = self.cache.distance(run)
+        if distance is None:
+            with self.cache.alone_on(run):
+                distance = self.cache.distance(run)  # another process may have been faster
+                if distance is None:
+                    distance = self._measured(run)
+        return 1 - distance / self.base_distance
 
-    def _trained(self, history: History) -> Weights:
-        if history not in self._weights:
-            before = self._trained(history[:-1])
-            self._weights[history] = self.studio.train_round(before, history, self.seed)
-        return self._weights[history]
+    def _measured(self, run: Run) -> float:
+        if self.progress:
+            _announce(self.pack, self.cache.folder)
+        started = time.monotonic()
+        distance = self.studio.measure(self._trained(run))
+        self.cache.save_distance(run, distance)
+        if self.progress:
+            seconds = spoken(time.monotonic() - started)
+            _say(f"fine-tuned and measured round {len(run.history)} in {seconds}")
+        return distance
+
+    def _trained(self, run: Run) -> Weights:
+        """Return the weights after a round that no other process is on."""
+        weights = self.cache.weights(run)
+        if weights is None:
+            before = self._before(run)
+            self.cache.drop_damaged_steps(run)
+            unfinished = self.cache.unfinished_path(run)
+            with self.cache.writing():
+                weights = self.studio.train_round(
+                    before, run.history, run.seed, unfinished, self.progress
+                )
+            self.cache.save_weights(run, weights)
+        return weights
+
+    def _before(self, run: Run) -> Weights:
+        history = trimmed(run.history[:-1])
+        if not history:
+            return self.studio.base_weights
+        earlier = Run(history, run.seed)
+        with self.cache.alone_on(earlier):
+            return self._trained(earlier)
+
+
+def _reopened(pack_folder: Path, folder: Path, seed: int, progress: bool) -> LiveQuality:
+    return LiveQuality(load_pack(pack_folder), folder, seed, progress)
+
+
+@functools.lru_cache(maxsize=1)
+def pack_estimate(pack: Pack) -> TimeEstimate:
+    """Return how long rounds of a pack take on this machine; measured once a process.
+
+    Args:
+        pack: The pack to play on.
+    """
+    with _one_thread():
+        return estimate_time(pack_studio(pack))
+
+
+@functools.cache
+def _announce(pack: Pack, folder: Path) -> None:
+    """Tell once how long live play will take and where it keeps its rounds."""
+    _say(f"live play on pack {pack.name!r}: {pack_estimate(pack)}")
+    _say(f"finished rounds are kept in {folder}")
+
+
+def _say(text: str) -> None:
+    tqdm.write(text, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Use one torch thread, as the builder does: the last bits depend on their number."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def studio_name(pack: Pack) -> str:
+    """Return a folder name that tells apart all that decides on a pack's measurements.
+
+    A new fit of the surrogate does not change it.
+    """
+    files = read_manifest(pack.folder)["files"]
+    facts: dict[str, Any] = {
+        "base": {name: files[name] for name in files if name.startswith("base/")},
+        **{name: pack.provenance[name] for name in ("recipe", "finetune", "feature", "works")},
+    }
+    return f"{pack.name}-{sha256(json.dumps(facts, sort_keys=True).encode())[:12]}"
 
 
 def _history(bought: NDArray[np.bool_]) -> History:
-    """Return the rounds up to the last purchase; empty rounds after it change nothing."""
-    last = np.flatnonzero(bought.any(axis=1))
-    rows = bought[: last[-1] + 1] if len(last) else bought[:0]
-    return tuple(tuple(np.flatnonzero(row).tolist()) for row in rows)
+    return trimmed([tuple(np.flatnonzero(row).tolist()) for row in bought])
+
+
+def trimmed(rounds: Sequence[tuple[int, ...]]) -> History:
+    """Return a history's rounds up to the last purchase; empty rounds after it change nothing."""
+    last = max((t + 1 for t, members in enumerate(rounds) if members), default=0)
+    return tuple(rounds[:last])
 
 
 def live_quality(pack: Pack) -> LiveQuality:

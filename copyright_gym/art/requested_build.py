@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from copyright_gym.art.base_files import find_base, work_size
-from copyright_gym.art.build_command import RECIPE_NAMES
+from copyright_gym.art.build_command import CONTRIBUTIONS, RECIPE_NAMES
 from copyright_gym.art.build_report import BuildReport, reported
 from copyright_gym.art.builder import build_pack
 from copyright_gym.art.chosen_works import Division
@@ -58,6 +58,7 @@ def build_as_asked(options: argparse.Namespace) -> None:
             settings=dataclasses.replace(recipe.settings, **given(options, TRAINING)),
             sampling=Sampling(**given(options, SAMPLING)),
             feature=options.feature,
+            contribution=options.contribution,
             command=_command(options, name),
             report=report,
         )
@@ -126,6 +127,8 @@ def _command(options: argparse.Namespace, name: str) -> list[str]:
         words += ["--base", base.name if isinstance(base, Path) else base]
     if options.feature != "efficientnet-lite0":
         words += ["--feature", options.feature]
+    if options.contribution != CONTRIBUTIONS[0]:
+        words += ["--contribution", options.contribution]
     for key, value in given(options, ("size", *_DIVISION, *TRAINING, *SAMPLING)).items():
         flag = f"--{key.replace('_', '-')}"
         words += [flag] if value is True else [flag, str(value)]

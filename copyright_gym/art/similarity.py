@@ -15,7 +15,7 @@ from torch import Tensor
 
 from copyright_gym.art.alignment import aligned_variants
 from copyright_gym.art.autoencoder import to_tensor
-from copyright_gym.art.embeddings import embed, perceptual_embedding, semantic_embedding
+from copyright_gym.art.embeddings import both_embeddings
 from copyright_gym.art.near_duplicates import same_picture
 from copyright_gym.errors import OptionError
 
@@ -57,7 +57,7 @@ class Similarity:
         perceptual: str = "efficientnet-lite0",
     ) -> None:
         """Measure what unrelated works score."""
-        self.embeddings = semantic_embedding(semantic), perceptual_embedding(perceptual)
+        self.embeddings = both_embeddings(semantic, perceptual)
         if len(look_alikes) < 2:
             raise OptionError(
                 f"similarity needs two or more other works of the holder, got {len(look_alikes)}"
@@ -68,7 +68,7 @@ class Similarity:
         others = ~same_picture(look_alikes, look_alikes)
         self.unrelated_ratios = tuple(
             float(_ratios(distances, distances, others).mean())
-            for distances in _nearest(self._references, self._targets(unrelated))
+            for distances in _nearest(self._references, self.embeddings(to_tensor(unrelated)))
         )
 
     def __call__(self, works: Images, generated: Images) -> tuple[Values, Values]:
@@ -85,7 +85,7 @@ class Similarity:
         flat = generated.reshape(k * n, *generated.shape[2:])
         others = ~same_picture(works, self.look_alikes)
         own = np.arange(n)
-        targets = self._targets(flat)
+        targets = self.embeddings(to_tensor(flat))
         semantic, perceptual = (
             _calibrated(
                 _ratios(to_works, to_others, others).reshape(n, k, n)[own, :, own].T, unrelated
@@ -99,16 +99,9 @@ class Similarity:
         )
         return semantic, perceptual
 
-    def _targets(self, works: Images) -> list[Tensor]:
-        pixels = to_tensor(works)
-        return [embed(embedding, pixels) for embedding in self.embeddings]
-
     def _embedded(self, works: Images) -> list[list[Tensor]]:
         """Return, for each alignment and part, the (n, d) embeddings of n works."""
-        return [
-            [embed(embedding, variant) for embedding in self.embeddings]
-            for variant in aligned_variants(to_tensor(works))
-        ]
+        return [self.embeddings(variant) for variant in aligned_variants(to_tensor(works))]
 
 
 def _nearest(aligned: list[list[Tensor]], targets: list[Tensor]) -> list[Values]:

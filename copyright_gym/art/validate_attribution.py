@@ -1,14 +1,14 @@
 """The report of `validate attribution`: data attribution against really retrained models.
 
 Two levels. Works: linear datamodeling scores on random halves of one round. Holders: summed
-attributions against exact Shapley values and leave-one-out over all coalitions of that round.
+attributions against coalitions of that round, see `holder_attribution`.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,17 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from copyright_gym.art.attribution import ridge_scores
+from copyright_gym.art.attribution import ridge_scores, shared_credit
 from copyright_gym.art.autoencoder import to_tensor
-from copyright_gym.art.coalitions import (
-    SEEDS,
-    coalition_qualities,
-    coalition_runs,
-    coalition_table,
-)
+from copyright_gym.art.coalitions import coalition_runs, coalition_table
+from copyright_gym.art.contributions import RIDGE
 from copyright_gym.art.corpus import Run, RunStore
 from copyright_gym.art.features import pooled_features
 from copyright_gym.art.gradients import gradient_features
+from copyright_gym.art.holder_attribution import (
+    holder_report,
+    measured_qualities,
+    pack_estimates,
+)
 from copyright_gym.art.lds import (
     TARGET_KINDS,
     Plan,
@@ -38,13 +39,11 @@ from copyright_gym.art.lds import (
     target_correlations,
 )
 from copyright_gym.art.live import pack_studio
-from copyright_gym.art.lot_scores import shared_credit
 from copyright_gym.art.studio import Studio
+from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.workers import LocalWorkers
-from copyright_gym.coalition_game import all_coalitions, leave_one_out, shapley_values
 from copyright_gym.pack import Pack, load_pack
-from copyright_gym.pack_files import npz_bytes
-from copyright_gym.quality import Surrogate
+from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, npz_bytes
 
 Scores = NDArray[np.float64]
 
@@ -53,80 +52,101 @@ RIDGES: Final = tuple(10.0**power for power in range(-5, 6))
 ANCHORS: Final = {"d-trak": (0.279, 0.244), "trak": (0.124, 0.079)}
 
 
-def measure_attribution(folder: Path, work: Path, workers: int) -> dict[str, Any]:
-    """Make all retrainings and coalition runs of a pack, and report on them.
-
-    The report is stored as `attribution.json`, the coalitions' qualities as `coalitions.parquet`.
+def attribution_report(folder: Path, fresh: Path | None = None, workers: int = 1) -> dict[str, Any]:
+    """Report what is known of a pack's attribution, and what is not.
 
     Args:
-        folder: The pack's folder.
+        folder: The pack's folder, whose stored figures and coalitions are reported.
+        fresh: Where to measure what is reported; see `measure_attribution`.
+        workers: Number of processes for that.
+
+    Returns:
+        JSON-safe figures: `works` is None without linear datamodeling scores; `holders` is what
+        `holder_report` returns, and names the pack's file that the coalitions come from.
+    """
+    pack = load_pack(folder)
+    holders = len(pack.holders)
+    path = folder / ATTRIBUTION
+    stored: dict[str, Any] = {}
+    if fresh is not None:
+        stored = measure_attribution(pack, fresh, workers)
+        folder = fresh
+    elif path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    estimates = {name: np.array(values) for name, values in stored.get("estimates", {}).items()}
+    report = holder_report(measured_qualities(folder), holders, pack_estimates(pack) | estimates)
+    return {"pack": pack.name, "round": 1, "works": stored.get("works"), "holders": report}
+
+
+def measure_attribution(pack: Pack, work: Path, workers: int) -> dict[str, Any]:
+    """Measure a pack's attribution by really retraining.
+
+    First each method's scores of the holders, then the linear datamodeling scores, then all
+    coalitions. The figures so far are stored as `attribution.json`, the coalitions' qualities as
+    `coalitions.parquet`. In a pack's build folder the next build takes both into the pack.
+
+    Args:
+        pack: The pack.
         work: Where records are kept; an interrupted call goes on there. With a pack's build
             folder, coalition runs that the build made already are not made again.
         workers: Number of processes.
+
+    Returns:
+        What `attribution.json` holds: `estimates` and `works`.
     """
-    pack = load_pack(folder)
-    plan = Plan()
     make_studio = functools.partial(pack_studio, pack)
-    works = measure_works(make_studio, plan, work / "lds", workers)
-    runs = coalition_runs(len(pack.holders))
-    done = LocalWorkers(workers).play(make_studio, runs, work / "runs")
+    plan, holders = Plan(), len(pack.holders)
+    report: dict[str, Any] = {}
+    for part in measure_works(make_studio, plan, work / "lds", workers):
+        report |= part
+        text = json.dumps(report, indent=1, sort_keys=True) + "\n"
+        write_whole(work / ATTRIBUTION, text)
+    runs = list(coalition_runs(holders))
     store = RunStore(work / "runs")
     todo = sum(not store.finished(run) for run in runs)
+    done = LocalWorkers(workers).play(make_studio, runs, store.folder)
     for _ in tqdm(done, total=todo, desc="coalitions"):
         pass
     base_distance = store.distances(Run(((),), 0))[0]
-    qualities = coalition_qualities(store, len(pack.holders), base_distance)
-    scores = np.load(work / "lds" / "scores.npz")
-    report = {
-        "pack": pack.name,
-        "round": 1,
-        "works": works,
-        "holders": holder_report(qualities, holder_estimates(pack, plan, qualities, scores)),
-    }
-    text = json.dumps(report, indent=1, sort_keys=True) + "\n"
-    for name, data in (
-        ("coalitions.parquet", coalition_table(store, len(pack.holders), base_distance)),
-        ("attribution.json", text.encode()),
-    ):
-        temporary = work / f"{name}.part"
-        temporary.write_bytes(data)
-        temporary.rename(work / name)
+    write_whole(work / COALITIONS, coalition_table(store, holders, base_distance))
     return report
 
 
 def measure_works(
     make_studio: Callable[[], Studio], plan: Plan, folder: Path, workers: int
-) -> dict[str, Any]:
-    """Retrain on all subsets and report each method's linear datamodeling score.
-
-    The scores of all methods at their chosen ridges are stored as `scores.npz`.
+) -> Iterator[dict[str, Any]]:
+    """Score holders by each method, then retrain on all subsets.
 
     Args:
         make_studio: Builds the studio; must be picklable.
         plan: The experiment.
         folder: Where records are kept.
         workers: Number of processes.
+
+    Yields:
+        `estimates`: each method's scores of the first round's holders; then `works`: its linear
+        datamodeling score.
     """
     studio = make_studio()
     retraining = Retraining(studio, plan, folder)
     candidates = method_scores(retraining, folder / "features.npz")
+    sizes = [len(lot) for lot in studio.collection.lots[0]]
+    yield {"estimates": holder_estimates(candidates, sizes)}
     subsets = retraining.subsets
-    todo = plan.chosen_on + plan.reported
-    for _ in tqdm(
-        retrain(make_studio, plan, folder, workers), total=todo * plan.seeds, desc="retraining"
-    ):
+    todo = (plan.chosen_on + plan.reported) * plan.seeds
+    for _ in tqdm(retrain(make_studio, plan, folder, workers), total=todo, desc="retraining"):
         pass
     losses = stored_losses(folder, plan)
-    report, chosen = works_report(candidates, subsets, losses, plan.chosen_on)
-    (folder / "scores.npz").write_bytes(npz_bytes(chosen))
-    return {
-        **report,
-        "subsets": plan.reported,
-        "subsets_for_ridge": plan.chosen_on,
-        "seeds": plan.seeds,
-        "targets_a_kind": losses.shape[1] // 2,
-        "works": subsets.shape[1],
-        "anchors": {name: list(values) for name, values in ANCHORS.items()},
+    yield {
+        "works": {
+            "lds": works_report(candidates, subsets, losses, plan.chosen_on),
+            "subsets": plan.reported,
+            "subsets_for_ridge": plan.chosen_on,
+            "seeds": plan.seeds,
+            "targets_a_kind": losses.shape[1] // 2,
+            "works": subsets.shape[1],
+            "anchors": {name: list(values) for name, values in ANCHORS.items()},
+        }
     }
 
 
@@ -144,9 +164,7 @@ def method_scores(retraining: Retraining, cache: Path) -> dict[str, Scores]:
             for name in ("trak", "d-trak")
             for part, works in (("works", retraining.works), ("targets", retraining.targets))
         }
-        temporary = cache.with_name("part.npz")
-        temporary.write_bytes(npz_bytes(features))
-        temporary.rename(cache)
+        write_whole(cache, npz_bytes(features))
     stored = np.load(cache)
     scores = {
         name: ridge_scores(stored[f"{name}_works"], stored[f"{name}_targets"], RIDGES)
@@ -172,22 +190,16 @@ def method_scores(retraining: Retraining, cache: Path) -> dict[str, Scores]:
 
 def works_report(
     candidates: Mapping[str, Scores], subsets: NDArray[np.bool_], losses: Scores, chosen_on: int
-) -> tuple[dict[str, Any], dict[str, Scores]]:
-    """Choose each method's ridge on the first subsets, report on the others.
-
-    Returns:
-        The figures, and each method's (n, m) scores at its ridge.
-    """
+) -> dict[str, Any]:
+    """Choose each method's ridge on the first subsets, report on the others by target kind."""
     half = losses.shape[1] // 2
     kinds = dict(zip(TARGET_KINDS, (slice(half), slice(half, None)), strict=True))
     table: dict[str, Any] = {}
-    chosen = {}
     for name, scores in candidates.items():
         tuned = [
             target_correlations(x, subsets[:chosen_on], losses[:chosen_on]).mean() for x in scores
         ]
         best = int(np.argmax(tuned))
-        chosen[name] = scores[best]
         table[name] = {"ridge": RIDGES[best] if len(scores) > 1 else None}
         for kind, part in kinds.items():
             arguments = scores[best][:, part], subsets[chosen_on:], losses[chosen_on:, part]
@@ -199,71 +211,29 @@ def works_report(
                 "high": high,
                 "by_target": [round(float(x), 4) for x in correlations],
             }
-    return {"lds": table}, chosen
+    return table
 
 
 def holder_estimates(
-    pack: Pack, plan: Plan, qualities: Scores, scores: Mapping[str, Scores]
-) -> dict[str, Scores]:
-    """Return what each estimator says of the holders in the first round, each (H,)."""
-    holders = len(pack.holders)
-    half = plan.targets * holders
-    parts = {"held-out": slice(half), "generated": slice(half, None)}
-    estimates = {
-        f"{name}, {kind}": scores[name][:, part].reshape(holders, -1).sum(axis=1)
-        for name in ("d-trak", "trak", "pixels", "pooled features")
-        for kind, part in parts.items()
-    }
-    credit = shared_credit(scores["d-trak"][:, half:])
-    estimates["d-trak credit, generated"] = credit.reshape(holders, -1).sum(axis=1)
-    mean = qualities.mean(axis=1)
-    estimates["alone"] = mean[1 << np.arange(holders)]
-    estimates["surrogate Shapley"] = surrogate_shapley(pack.surrogate)[0]
-    return estimates
-
-
-def surrogate_shapley(surrogate: Surrogate) -> Scores:
-    """Return (T, H) Shapley values of each round's lots, all earlier lots bought.
-
-    Exact on the surrogate's 2**H coalitions of a round; no further fine-tuning is needed.
-    """
-    rounds, holders = surrogate.shape
-    coalitions = all_coalitions(holders)
-    values = []
-    for t in range(rounds):
-        bought = np.zeros((2**holders, rounds, holders), bool)
-        bought[:, :t] = True
-        bought[:, t] = coalitions
-        values.append(shapley_values(surrogate.quality(bought)))
-    return np.array(values)
-
-
-def holder_report(qualities: Scores, estimates: Mapping[str, Scores]) -> dict[str, Any]:
-    """Compare estimates with exact Shapley values and leave-one-out.
+    candidates: Mapping[str, Scores], sizes: Sequence[int]
+) -> dict[str, list[float]]:
+    """Sum the scores of each holder's works, at the ridge that contributions use.
 
     Args:
-        qualities: (2**H, seeds) measured qualities.
-        estimates: (H,) values of each estimator.
-    """
-    from scipy.stats import pearsonr, spearmanr
+        candidates: (r, n, m) scores of each method, as `method_scores` returns them.
+        sizes: Number of works of each holder; they sum to n.
 
-    mean = qualities.mean(axis=1)
-    truths = {"shapley": shapley_values(mean), "leave_one_out": leave_one_out(mean)}
-    by_seed = [shapley_values(values) for values in qualities.T]
-    return {
-        "shapley": truths["shapley"].tolist(),
-        "shapley_by_seed": [values.tolist() for values in by_seed],
-        "leave_one_out": truths["leave_one_out"].tolist(),
-        "seeds": SEEDS,
-        "estimates": {
-            name: {
-                "values": values.tolist(),
-                **{
-                    f"{truth}_{kind}": float(measure(values, exact).statistic)
-                    for truth, exact in truths.items()
-                    for kind, measure in (("spearman", spearmanr), ("pearson", pearsonr))
-                },
-            }
-            for name, values in estimates.items()
-        },
-    }
+    Returns:
+        H values for each method and kind of targets; for `d-trak` and `trak` also the credit.
+    """
+    ends = np.cumsum(sizes)[:-1]
+    estimates = {}
+    for name, scores in candidates.items():
+        chosen = scores[RIDGES.index(RIDGE) if len(scores) > 1 else 0]
+        for kind, part in zip(TARGET_KINDS, np.split(chosen, 2, axis=1), strict=True):
+            by_work = {f"{name}, {kind}": part.sum(axis=1)}
+            if name in ("d-trak", "trak"):
+                by_work[f"{name} credit, {kind}"] = shared_credit(part)
+            for label, values in by_work.items():
+                estimates[label] = [float(x.sum()) for x in np.split(values, ends)]
+    return estimates

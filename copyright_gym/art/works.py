@@ -50,3 +50,7 @@ class Works:
         digest = hashlib.sha256(np.ascontiguousarray(self.images).tobytes())
         digest.update("\n".join(self.captions).encode())
         return digest.hexdigest()
+
+    def digests(self) -> tuple[str, ...]:
+        """Return the SHA-256 of each work's image and caption; exact duplicates share theirs."""
+        return tuple(self.select(np.array([i])).digest() for i in range(len(self)))

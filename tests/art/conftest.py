@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_studio import make_collection, make_pipeline, make_studio
+from tiny_studio import make_collection, make_pipeline, shared_studio
 
 from copyright_gym.art.studio import Collection, Studio
 
@@ -30,4 +30,4 @@ def collection() -> Collection:
 
 @pytest.fixture(scope="session")
 def studio() -> Studio:
-    return make_studio()
+    return shared_studio()

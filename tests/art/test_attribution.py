@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trak.score_computers import BasicScoreComputer
 
-from copyright_gym.art.attribution import AttributionLedger, attribution_scores, ridge_scores
+from copyright_gym.art.attribution import AttributionLedger, ridge_scores, shared_credit
 from copyright_gym.art.diffusion import denoising_loss
 from copyright_gym.art.gradients import CountSketch, gradient_features
 from copyright_gym.art.studio import Studio
@@ -14,8 +14,9 @@ from copyright_gym.errors import OptionError
 RIDGE = 0.3
 
 
-def dense_scores(works: np.ndarray, targets: np.ndarray, ridge: float) -> np.ndarray:
-    gram = works.T @ works + ridge * np.eye(works.shape[1])
+def dense_scores(works: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    gram = works.T @ works
+    gram += RIDGE * np.diag(gram).mean() * np.eye(len(gram))
     return works @ np.linalg.solve(gram, targets.T)
 
 
@@ -32,10 +33,10 @@ def test_count_sketch_keeps_inner_products() -> None:
 @pytest.mark.parametrize("dtrak", [True, False])
 def test_a_training_work_is_attributed_to_itself_first(studio: Studio, dtrak: bool) -> None:
     works = studio.lot_sets[0][0]
-    scores = attribution_scores(
-        studio.pipeline, studio.base_weights, works, works, dtrak=dtrak, timesteps=2
+    features = gradient_features(
+        studio.pipeline, studio.base_weights, works, dtrak=dtrak, timesteps=2
     )
-    assert scores.shape == (4, 4)
+    scores = ridge_scores(features, features, 1e-2)
     assert scores.argmax(axis=0).tolist() == [0, 1, 2, 3]
 
 
@@ -77,7 +78,7 @@ def test_ridge_scores_agree_with_a_dense_solve_and_with_traker(works: int, dimen
     rng = np.random.default_rng(0)
     features, targets = rng.normal(size=(works, dimensions)), rng.normal(size=(5, dimensions))
     absolute = RIDGE * np.diag(features.T @ features).mean()
-    expected = dense_scores(features, targets, absolute)
+    expected = dense_scores(features, targets)
     np.testing.assert_allclose(ridge_scores(features, targets, RIDGE), expected, rtol=1e-9)
     several = ridge_scores(features, targets, [RIDGE, 10.0])
     np.testing.assert_allclose(several[0], expected, rtol=1e-9)
@@ -103,25 +104,46 @@ def test_joining_and_leaving_equal_a_recomputation(moves: list[int], seed: int) 
             ledger.join(name, [f"{name}/{k}" for k in range(3 + move)], lots[name])
     if not ledger.holders:
         return
-    expected = dense_scores(np.concatenate([lots[h] for h in ledger.holders]), targets, RIDGE)
+    expected = dense_scores(np.concatenate([lots[h] for h in ledger.holders]), targets)
     found = np.concatenate([ledger.scores(h) for h in ledger.holders])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
 
 
-def test_owners_of_an_exact_duplicate_share_its_score() -> None:
+def test_copies_of_one_work_share_its_score() -> None:
     rng = np.random.default_rng(1)
     works, targets = rng.normal(size=(5, 30)), rng.normal(size=(4, 30))
     ledger = AttributionLedger(targets, RIDGE)
     ledger.join("first", ["a", "b", "c"], works[:3])
     ledger.join("second", ["c", "d", "e"], works[2:])
-    expected = dense_scores(works, targets, RIDGE)
+    expected = dense_scores(works, targets)
     np.testing.assert_allclose(ledger.scores("first")[2], expected[2] / 2, atol=1e-10)
     np.testing.assert_allclose(ledger.scores("second")[0], expected[2] / 2, atol=1e-10)
     total = ledger.scores("first").sum(axis=0) + ledger.scores("second").sum(axis=0)
     np.testing.assert_allclose(total, expected.sum(axis=0), atol=1e-10)
     ledger.leave("first")
-    rest = dense_scores(works[2:], targets, RIDGE)
+    rest = dense_scores(works[2:], targets)
     np.testing.assert_allclose(ledger.scores("second"), rest, atol=1e-10)
+
+
+def test_each_target_hands_out_one_unit_of_credit() -> None:
+    scores = np.array([[1.0, -1.0, -2.0], [3.0, 2.0, -1.0]])
+    assert shared_credit(scores).tolist() == [0.25, 1.75]
+
+
+def test_a_copy_of_a_work_takes_half_of_its_credit_and_nothing_else() -> None:
+    rng = np.random.default_rng(2)
+    works, targets = rng.normal(size=(5, 30)), rng.normal(size=(4, 30))
+    ledger = AttributionLedger(targets, RIDGE)
+    ledger.join("first", "abc", works[:3])
+    ledger.join("second", "de", works[3:])
+    before = ledger.credit()
+    ledger.join("copier", "a", works[:1])
+    after = ledger.credit()
+    halves = before["first"] * [0.5, 1, 1]
+    np.testing.assert_allclose(after["first"], halves, atol=1e-12)
+    np.testing.assert_allclose(after["copier"], halves[:1], atol=1e-12)
+    np.testing.assert_allclose(after["second"], before["second"], atol=1e-12)
+    assert sum(part.sum() for part in after.values()) == pytest.approx(4)
 
 
 def test_the_ledger_refuses_what_it_cannot_do() -> None:

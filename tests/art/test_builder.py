@@ -40,6 +40,7 @@ def _build(work: Path, settings: FinetuneSettings, feature: str = FEATURE) -> No
         settings=settings,
         sampling=DEFAULT_SAMPLING,
         feature=feature,
+        contribution="d-trak",
         command=["build"],
         report=BuildReport(work),
     )

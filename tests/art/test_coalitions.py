@@ -1,18 +1,22 @@
 import io
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from copyright_gym.art.coalitions import (
-    coalition_runs,
-    coalition_table,
-)
+from copyright_gym.art.coalitions import coalition_runs, coalition_table
 from copyright_gym.art.corpus import RunStore
-from copyright_gym.art.validate_attribution import holder_report, surrogate_shapley
-from copyright_gym.coalition_game import all_coalitions, leave_one_out, shapley_values
+from copyright_gym.art.holder_attribution import correlations, holder_report, measured_qualities
+from copyright_gym.cli import main
+from copyright_gym.coalition_game import (
+    all_coalitions,
+    leave_one_out,
+    shapley_of_game,
+    shapley_values,
+)
 from copyright_gym.pack import load_pack
 
 
@@ -41,14 +45,14 @@ def test_leave_one_out_by_hand() -> None:
 def test_coalitions_are_numbered_by_their_members() -> None:
     coalitions = [tuple(np.flatnonzero(row).tolist()) for row in all_coalitions(3)]
     assert coalitions[0b101] == (0, 2)
-    runs = coalition_runs(3, seeds=2)
+    runs = list(coalition_runs(3, seeds=2))
     assert len({run.name for run in runs}) == 16
     assert sorted(run.history[0] for run in runs[:8]) == sorted(coalitions)
 
 
 def test_the_table_lists_every_coalition_and_seed(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    runs = coalition_runs(2)
+    runs = list(coalition_runs(2))
     for run in runs[1:]:
         store.save_distances(run, [10.0 - len(run.history[0]) - 0.5 * run.seed])
     with pytest.raises(ValueError, match="1 of 8"):
@@ -59,19 +63,84 @@ def test_the_table_lists_every_coalition_and_seed(tmp_path: Path) -> None:
     assert {"holders": [0, 1], "seed": 1, "quality": pytest.approx(0.25)} in rows
 
 
-def test_an_estimate_in_the_order_of_the_shapley_values_correlates_fully() -> None:
+def test_shapley_values_of_a_game_of_many_holders_are_sampled() -> None:
+    worths = np.random.default_rng(0).normal(size=14)
+
+    def additive(coalitions: np.ndarray) -> np.ndarray:
+        return coalitions @ worths
+
+    np.testing.assert_allclose(shapley_of_game(additive, 14), worths, atol=1e-12)
+
+    def glove(coalitions: np.ndarray) -> np.ndarray:
+        return (coalitions[:, 0] & coalitions[:, 1:].any(axis=1)).astype(float)
+
+    # Holder 0 is pivotal unless it comes first of 14; the others share the rest.
+    found = shapley_of_game(glove, 14)
+    assert found.sum() == pytest.approx(1)
+    assert found[0] == pytest.approx(13 / 14, abs=0.04)
+
+
+def table_of(values: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+    members = [tuple(np.flatnonzero(row).tolist()) for row in all_coalitions(4)]
+    return dict(zip(members, values, strict=True))
+
+
+def test_with_all_coalitions_estimates_are_compared_with_exact_values() -> None:
     values = np.random.default_rng(1).normal(size=(2**4, 2))
     exact = shapley_values(values.mean(axis=1))
-    report = holder_report(values, {"order": np.argsort(np.argsort(exact)).astype(float)})
-    assert report["estimates"]["order"]["shapley_spearman"] == pytest.approx(1)
-    assert report["estimates"]["order"]["shapley_pearson"] < 1
+    order = np.argsort(np.argsort(exact)).astype(float)
+    report = holder_report(table_of(values), 4, {"order": order})
+    shapley = report["correlations"]["shapley"]["order"]
+    assert shapley["spearman"] == pytest.approx(1)
+    assert shapley["pearson"] == pytest.approx(np.corrcoef(order, exact)[0, 1])
+    assert shapley["low"] <= shapley["spearman"]
+    means = {name: [np.mean(row[str(i)]) for i in range(4)]
+             for name, row in report["truths"].items()}  # fmt: skip
+    np.testing.assert_allclose(means["shapley"], exact, atol=1e-12)
+    np.testing.assert_allclose(means["leave_one_out"], leave_one_out(values.mean(axis=1)))
+    np.testing.assert_allclose(means["alone"], (values - values[0])[[1, 2, 4, 8]].mean(axis=1))
 
 
-def test_surrogate_shapley_values_sum_to_each_rounds_gain() -> None:
-    surrogate = load_pack("portrait").surrogate
-    rounds, holders = surrogate.shape
-    bought = np.zeros((rounds + 1, rounds, holders), bool)
-    for t in range(rounds):
-        bought[t + 1, : t + 1] = True
-    gains = np.diff(surrogate.quality(bought))
-    np.testing.assert_allclose(surrogate_shapley(surrogate).sum(axis=1), gains, atol=1e-9)
+def test_with_some_coalitions_only_what_is_measured_is_reported() -> None:
+    values = np.random.default_rng(2).normal(size=(2**4, 3))
+    qualities = table_of(values)
+    del qualities[(0, 1)], qualities[(1, 2, 3)]
+    qualities[(2,)] = qualities[(2,)][:1]
+    report = holder_report(qualities, 4, {"any": np.arange(4.0)})
+    assert report["coalitions"] == 14
+    assert set(report["correlations"]) == {"alone"}
+    assert report["truths"]["alone"]["2"] == [values[0b100, 0]]
+    assert sorted(report["truths"]["leave_one_out"]) == ["1", "2", "3"]
+    expected = values[15].mean() - values[0b1101]
+    assert report["truths"]["leave_one_out"]["1"] == pytest.approx(expected)
+
+
+def test_the_interval_of_a_sure_order_is_narrow_and_of_noise_is_wide() -> None:
+    rng = np.random.default_rng(3)
+    sure = [np.full(3, 10.0 * i) + rng.normal(size=3) for i in range(8)]
+    noise = [rng.normal(size=3) for _ in range(8)]
+    assert correlations(np.arange(8.0), sure)["low"] > 0.9
+    found = correlations(np.arange(8.0), noise)
+    assert found["low"] < 0 < found["high"]
+
+
+def test_portraits_measured_coalitions_agree_with_its_signal_report() -> None:
+    pack = load_pack("portrait")
+    qualities = measured_qualities(pack.folder)
+    signal = json.loads((pack.folder / "signal.json").read_text())
+    for entry in signal["coalitions"]:
+        found = qualities[tuple(entry["holders"])]
+        assert all(np.isclose(found, x, atol=1e-6).any() for x in entry["quality"])
+
+
+def test_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "attribution", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert main(["validate", "attribution"]) == 0
+    text = capsys.readouterr().out
+    assert f"{report['holders']['coalitions']} of 256 coalitions measured" in text
+    if "shapley" not in report["holders"]["correlations"]:
+        assert "exact Shapley value of quality; all coalitions are needed" in text
+        assert "copyright-gym validate attribution --pack portrait --fresh FOLDER" in text
+    if report["works"] is None:
+        assert "linear datamodeling score: not measured" in text

@@ -17,7 +17,12 @@ from copyright_gym.art.lds import (
     target_correlations,
 )
 from copyright_gym.art.studio import Studio
-from copyright_gym.art.validate_attribution import measure_works, works_report
+from copyright_gym.art.validate_attribution import (
+    RIDGES,
+    holder_estimates,
+    measure_works,
+    works_report,
+)
 
 TINY = Plan(reported=2, chosen_on=1, seeds=2, targets=2)
 
@@ -51,9 +56,22 @@ def test_the_ridge_is_chosen_on_other_subsets_than_those_reported() -> None:
     subsets, true, other = Plan().subsets(60), *rng.normal(size=(2, 60, 4))
     losses = -(subsets @ true)
     losses[16:] = -(subsets[16:] @ other)
-    report, chosen = works_report({"d-trak": np.stack([true, other])}, subsets, losses, 16)
-    assert np.array_equal(chosen["d-trak"], true)
-    assert abs(report["lds"]["d-trak"]["generated"]["mean"]) < 0.5
+    table = works_report({"d-trak": np.stack([true, other])}, subsets, losses, 16)
+    assert table["d-trak"]["ridge"] == RIDGES[0]
+    assert abs(table["d-trak"]["generated"]["mean"]) < 0.5
+
+
+def test_holders_are_scored_by_the_sums_over_their_works() -> None:
+    trak = np.arange(33.0).reshape(11, 3, 1)[:, :, [0, 0]] * [1, -1]  # 11 ridges, 3 works
+    found = holder_estimates({"trak": trak, "pixels": trak[:1]}, [1, 2])
+    ridge = RIDGES.index(1e-2)
+    assert found["trak, held-out"] == [3 * ridge, 6 * ridge + 3]
+    assert found["trak, generated"] == [-3 * ridge, -6 * ridge - 3]
+    share = 3 * ridge / (9 * ridge + 3)
+    assert found["trak credit, held-out"] == pytest.approx([share, 1 - share])
+    assert found["trak credit, generated"] == [0, 0]
+    assert found["pixels, held-out"] == [0, 3]
+    assert "pixels credit, held-out" not in found
 
 
 def test_retrainings_are_stored_and_not_made_again(
@@ -73,6 +91,8 @@ def test_retrainings_are_stored_and_not_made_again(
     assert losses.shape == (3, 8)
     assert losses.std(axis=0).min() > 0
     monkeypatch.setattr(Retraining, "train", None)
-    report = measure_works(lambda: studio, TINY, tmp_path, workers=1)
-    assert set(report["lds"]) == {"d-trak", "trak", "pixels", "pooled features", "random"}
-    assert measure_works(lambda: studio, TINY, tmp_path, workers=1) == report
+    first, second = measure_works(lambda: studio, TINY, tmp_path, workers=1)
+    methods = {"d-trak", "trak", "pixels", "pooled features", "random"}
+    assert set(second["works"]["lds"]) == methods
+    assert {name.split(",")[0].removesuffix(" credit") for name in first["estimates"]} == methods
+    assert list(measure_works(lambda: studio, TINY, tmp_path, workers=1)) == [first, second]

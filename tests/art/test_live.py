@@ -52,7 +52,7 @@ def test_a_live_episode_prints_predicted_and_measured_quality(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("copyright_gym.art.live.pack_studio", lambda _: live_studio)
-    monkeypatch.setattr("copyright_gym.art.live.LIVE_FOLDER", tmp_path)
+    monkeypatch.setenv("COPYRIGHT_GYM_CACHE", str(tmp_path))
     monkeypatch.setattr(Studio, "train_round", lambda self, weights, *_: weights)
     monkeypatch.setattr(Studio, "measure", lambda self, _: 0.75 * pack.quality.base_distance)
     play_live("portrait", make_policy("uniform", "round"), make_policy("greedy", "holder"), 0)

@@ -14,7 +14,12 @@ from torch.nn import functional
 from copyright_gym.art.alignment import aligned_variants
 from copyright_gym.art.autoencoder import to_tensor
 from copyright_gym.art.dicebear_works import draw_works
-from copyright_gym.art.embeddings import embed, lpips_embedding, semantic_embedding
+from copyright_gym.art.embeddings import (
+    both_embeddings,
+    lpips_embedding,
+    perceptual_embedding,
+    semantic_embedding,
+)
 from copyright_gym.art.features import EfficientNetStages
 from copyright_gym.art.near_duplicates import same_picture
 from copyright_gym.art.published_weights import WEIGHTS
@@ -144,7 +149,7 @@ def test_squared_distances_of_the_lpips_embedding_are_lpips() -> None:
         network = lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False).requires_grad_(False)
     first, second = to_tensor(MICAH[:3]), to_tensor(OTHERS[:3])
     embedding = lpips_embedding(network)
-    distances = (embed(embedding, first) - embed(embedding, second)).square().sum(dim=1)
+    distances = (embedding(first) - embedding(second)).square().sum(dim=1)
     enlarged = [functional.interpolate(x, size=64, mode="bilinear") for x in (first, second)]
     torch.testing.assert_close(distances, network(*enlarged).flatten())
 
@@ -176,7 +181,7 @@ def test_any_open_clip_model_takes_the_semantic_part(tmp_path: Path) -> None:
     )
     with torch.no_grad():
         expected = model.eval().encode_image(((pixels + 1) / 2 - mean) / std, normalize=True)
-    found = embed(semantic_embedding(f"open_clip:tiny-for-tests:{weights}"), pixels)
+    found, _ = both_embeddings(f"open_clip:tiny-for-tests:{weights}", "efficientnet-lite0")(pixels)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     with pytest.raises(OptionError, match="neither a file nor a tag"):
         semantic_embedding("open_clip:tiny-for-tests:missing.pt")
@@ -186,6 +191,16 @@ def test_any_open_clip_model_takes_the_semantic_part(tmp_path: Path) -> None:
 def test_unknown_semantic_parts_are_refused(name: str) -> None:
     with pytest.raises(OptionError, match=r"efficientnet-lite0|no architecture"):
         semantic_embedding(name)
+
+
+def test_one_pass_gives_both_default_embeddings() -> None:
+    pixels = to_tensor(MICAH[:2])
+    name = "efficientnet-lite0"
+    both = both_embeddings(name, name)(pixels)
+    for embedding, found in zip(
+        (semantic_embedding(name), perceptual_embedding(name)), both, strict=True
+    ):
+        torch.testing.assert_close(found, embedding(pixels), rtol=0, atol=0)
 
 
 def test_unknown_perceptual_part_lists_the_known() -> None:

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from copyright_gym.art import surrogate_fit
 from copyright_gym.art.corpus import Run, corpus_runs
+from copyright_gym.art.measured import measured_rows
 from copyright_gym.art.signal import signal_report
-from copyright_gym.art.surrogate_fit import fit_surrogate, measured_rows
+from copyright_gym.art.surrogate_fit import fit_surrogate
 
 
 def _quality(history: tuple[tuple[int, ...], ...]) -> float:
@@ -13,15 +17,19 @@ def _quality(history: tuple[tuple[int, ...], ...]) -> float:
     return float(1 - np.exp(-0.2 * counts @ np.array([1.0, 0.8, 0.5, 0.3])))
 
 
-def test_fit_recovers_a_saturating_quality_on_histories_it_has_not_seen() -> None:
+def test_fit_recovers_a_saturating_quality_on_histories_it_has_not_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form = replace(surrogate_fit.EXPOSURE, settings=surrogate_fit.EXPOSURE.settings[:2])
+    monkeypatch.setattr(surrogate_fit, "EXPOSURE", form)
     base, noise = 500.0, 0.003
     rng = np.random.default_rng(0)
     records = []
     for run in corpus_runs(4, 3, 60, seed=1):
         quality = [_quality(run.history[: t + 1]) for t in range(3)]
         distances = base * (1 - np.array(quality) - noise * rng.standard_normal(3))
-        records.append((run.history, distances.tolist()))
-    surrogate, report = fit_surrogate(measured_rows(records, base, 3, 4), 3, noise)
+        records.append((run, distances.tolist()))
+    surrogate, report = fit_surrogate(measured_rows(records, base, 3, 4))
     assert report["held_out_r2"] > 0.98
     assert report["held_out_mean_absolute_error"] < 0.02
     fresh = [run.history for run in corpus_runs(4, 3, 80, seed=1)[60:]]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from tiny_studio import make_pipeline
 from works_on_disk import make_folder
@@ -59,6 +60,7 @@ def test_a_folder_becomes_a_verified_pack(
     command = [
         "packs", "build", "--works", "mine", "--base", str(base), "--rounds", "2", "--lot", "2",
         "--held-out", "33", "--steps", "1", "--batch", "4", "--epochs", "1", "--histories", "2",
+        "--contribution", "trak",
     ]  # fmt: skip
     assert main(command) == 0
     assert "unreadable image, skipped: 1: ann/000.png" in capsys.readouterr().err
@@ -70,6 +72,9 @@ def test_a_folder_becomes_a_verified_pack(
     assert pack.provenance["finetune"]["base_share"] == 0
     assert pack.provenance["sampling"]["steps"] == 1
     assert str(tmp_path) not in (pack.folder / "manifest.json").read_text()
+    # With two holders the runs behind `validate signal` are all coalitions there are.
+    assert pq.read_table(pack.folder / "coalitions.parquet").num_rows == 8
+    assert pack.provenance["contribution"] == "trak"
     card = (pack.folder / "card.md").read_text()
     assert "| bob | bob | Bob | Licence of bob |" in card
     with (pack.folder / "works.csv").open(newline="") as file:

@@ -6,12 +6,15 @@ import pytest
 
 from copyright_gym.agents.baselines import make_pair
 from copyright_gym.art.corpus import Run, visited_runs
-from copyright_gym.benchmarks.visits import visited_histories
 from copyright_gym.cli import main
 from copyright_gym.config import MarketConfig
 from copyright_gym.rollout import play
+from copyright_gym.visits import Visitors, visited_histories
 
-PAIRS = [make_pair("uniform+greedy"), make_pair("greedy+uniform")]
+PAIRS = [
+    Visitors(pair.name, pair.round_policy, pair.holder_policy)
+    for pair in (make_pair("uniform+greedy"), make_pair("greedy+uniform"))
+]
 CONFIG = MarketConfig(pack="portrait")
 
 

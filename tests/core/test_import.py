@@ -10,6 +10,7 @@ import sys, gymnasium, numpy
 before = set(sys.modules)
 import copyright_gym
 import copyright_gym.envs.allocation, copyright_gym.envs.joint, copyright_gym.envs.round_budget
+import copyright_gym.envs.live_round_budget
 print(*{name.partition(".")[0] for name in set(sys.modules) - before})
 print("torch" in sys.modules)
 """

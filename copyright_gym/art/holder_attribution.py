@@ -1,0 +1,150 @@
+"""Do scores say what holders really add? Compared with coalitions that were really fine-tuned.
+
+The truth is as far as coalitions of the first round are measured: quality alone, leave-one-out
+and, once all 2^H are there, exact Shapley values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copyright_gym.art.lds import pearson, spearman
+from copyright_gym.coalition_game import (
+    all_coalitions,
+    leave_one_out,
+    round_shapley_values,
+    shapley_values,
+)
+from copyright_gym.pack import Pack
+from copyright_gym.pack_completeness import CORPUS
+from copyright_gym.pack_files import COALITIONS
+
+Floats = NDArray[np.float64]
+Qualities = Mapping[tuple[int, ...], Floats]
+
+_DRAWS: Final = 2000
+
+
+def measured_qualities(folder: Path) -> Qualities:
+    """Return the measured qualities of coalitions after one round, one or more seeds each.
+
+    Those of all coalitions if a pack's folder has them, else the first rounds of its corpus.
+    """
+    import pyarrow.parquet as pq
+
+    grouped: dict[tuple[int, ...], list[float]] = {}
+    if (folder / COALITIONS).exists():
+        for row in pq.read_table(folder / COALITIONS).to_pylist():
+            grouped.setdefault(tuple(row["holders"]), []).append(row["quality"])
+    else:
+        for row in pq.read_table(folder / CORPUS).to_pylist():
+            if row["round"] == 1:
+                members = tuple(json.loads(row["history"])[0])
+                grouped.setdefault(members, []).append(row["quality"])
+    return {members: np.array(values) for members, values in grouped.items()}
+
+
+def pack_estimates(pack: Pack) -> dict[str, Floats]:
+    """Return what a pack itself says of its holders in the first round, (H,) each."""
+    holders = len(pack.holders)
+    bought = np.zeros((holders, *pack.surrogate.shape), np.bool_)
+    bought[:, 0] = np.eye(holders, dtype=np.bool_)
+    method = pack.provenance.get("contribution", "d-trak")
+    return {
+        f"contribution ({method})": pack.contribution[0],
+        f"contribution ({method}), all rounds": pack.contribution.sum(axis=0),
+        "surrogate, alone": pack.surrogate.quality(bought),
+        "surrogate, Shapley": round_shapley_values(pack.surrogate)[0],
+    }
+
+
+def holder_report(
+    qualities: Qualities, holders: int, estimates: Mapping[str, Floats]
+) -> dict[str, Any]:
+    """Compare estimates with all that measured coalitions say of single holders.
+
+    Args:
+        qualities: Measured qualities of coalitions; if of all, with the same number of seeds.
+        holders: Number of holders H.
+        estimates: (H,) values of each estimator.
+
+    Returns:
+        JSON-safe figures: the truths by name, holder and seed, and for each truth that is known
+        of all holders the correlations of each estimate with it.
+    """
+    truths = _truths(qualities, holders)
+    return {
+        "coalitions": len(qualities),
+        "all_coalitions": 2**holders,
+        "truths": {
+            name: {str(i): values.tolist() for i, values in by_holder.items()}
+            for name, by_holder in truths.items()
+        },
+        "estimates": {name: values.tolist() for name, values in estimates.items()},
+        "correlations": {
+            truth: {
+                name: correlations(values, [by_holder[i] for i in range(holders)])
+                for name, values in estimates.items()
+            }
+            for truth, by_holder in truths.items()
+            if len(by_holder) == holders
+        },
+    }
+
+
+def _truths(qualities: Qualities, holders: int) -> dict[str, dict[int, Floats]]:
+    """Return (seeds,) values of each holder that they are known of."""
+    if len(qualities) == 2**holders:
+        members = [tuple(np.flatnonzero(row).tolist()) for row in all_coalitions(holders)]
+        table = np.stack([qualities[m] for m in members])
+        return {
+            name: dict(enumerate(np.stack([value(column) for column in table.T], axis=1)))
+            for name, value in (
+                ("alone", lambda column: column[1 << np.arange(holders)] - column[0]),
+                ("leave_one_out", leave_one_out),
+                ("shapley", shapley_values),
+            )
+        }
+    everyone = tuple(range(holders))
+    without = {i: everyone[:i] + everyone[i + 1 :] for i in everyone}
+    return {
+        "alone": {i: qualities[(i,)] for i in everyone if (i,) in qualities},
+        "leave_one_out": {
+            i: qualities[everyone].mean() - qualities[rest]
+            for i, rest in without.items()
+            if everyone in qualities and rest in qualities
+        },
+    }
+
+
+def correlations(estimate: Floats, truth: Sequence[Floats]) -> dict[str, float]:
+    """Correlate an estimate with what was measured.
+
+    Args:
+        estimate: (H,) values.
+        truth: Measured values of H holders, one or more seeds each.
+
+    Returns:
+        Spearman and Pearson correlation with the mean over seeds, and Spearman's 95 % bootstrap
+        interval: holders drawn anew, and for each of them as many seeds as all have.
+    """
+    rng = np.random.default_rng(0)
+    holders, counts = len(truth), np.array([len(seeds) for seeds in truth])
+    padded = np.stack([np.resize(seeds, counts.max()) for seeds in truth])
+    rows = rng.integers(holders, size=(holders, _DRAWS))
+    columns = rng.integers(counts[rows], size=(counts.min(), holders, _DRAWS))
+    drawn = spearman(estimate[rows], padded[rows, columns].mean(axis=0))
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    means = np.array([seeds.mean() for seeds in truth])[:, None]
+    return {
+        "spearman": float(spearman(estimate[:, None], means)[0]),
+        "low": float(low),
+        "high": float(high),
+        "pearson": float(pearson(estimate[:, None], means)[0]),
+    }
