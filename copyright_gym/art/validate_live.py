@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from copyright_gym.art.corpus import RunStore, play_runs
+from copyright_gym.art.corpus import RunStore
 from copyright_gym.art.fresh_histories import FreshHistory, fresh_histories, known_histories
 from copyright_gym.art.live import pack_estimate, pack_studio, require_base, studio_name, trimmed
 from copyright_gym.art.time_estimate import spoken
+from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.errors import PackError
 from copyright_gym.pack import Pack, load_pack
 from copyright_gym.pack_files import SURROGATE, read_manifest
@@ -127,7 +128,8 @@ def _play(pack: Pack, fresh: Sequence[FreshHistory], store: RunStore, workers: i
         desc="real histories",
         bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
     ) as bar:
-        done = play_runs(functools.partial(pack_studio, pack), todo, store.folder, workers)
+        make_studio = functools.partial(pack_studio, pack)
+        done = LocalWorkers(workers).play(make_studio, todo, store.folder)
         for finished, run in enumerate(done, 1):
             bar.set_postfix_str(f"{finished} of {len(todo)}", refresh=False)
             bar.update(seconds[run])
