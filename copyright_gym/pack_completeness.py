@@ -105,7 +105,8 @@ def _corpus_gaps(
     }
     if len(measured) != fit["measurements"]:
         yield (
-            f"{CORPUS} has {len(measured)} measurements, the surrogate was fitted to {fit['measurements']}"
+            f"{CORPUS} has {len(measured)} measurements, "
+            f"the surrogate was fitted to {fit['measurements']}"
         )
     base_distance = manifest["quality"]["base_distance"]
     rounds: dict[tuple[str, int], list[int]] = {}

@@ -8,6 +8,7 @@ store and the driver writes the records.
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import tempfile
 import uuid
@@ -108,7 +109,7 @@ def _connect(address: str) -> None:
     # A cluster that is already running decides for itself.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        ray.init(address, log_to_driver=False, logging_level="WARNING")
+        ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, ValueError) as error:
         raise BuildError(
             f"no Ray cluster answers at {address!r} ({error}); start one with `ray start --head` "
@@ -135,7 +136,7 @@ class _Driver:
         self._make_studio, self._store, self._mark = make_studio, store, mark
         self._notice = notice
         gpus = int(ray.cluster_resources().get("GPU", 0))
-        self._units = gpus or int(ray.cluster_resources().get("CPU", 0))
+        self._units = gpus or max(1, int(ray.cluster_resources().get("CPU", 0)))
         self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=min(gpus, 1))(Player)
         # What each actor is doing now: a run, or None while it starts.
         self._doing: dict[Any, tuple[Any, Run | None]] = {}

@@ -128,7 +128,8 @@ def _play(pack: Pack, fresh: Sequence[FreshHistory], store: RunStore, workers: i
         desc="real histories",
         bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
     ) as bar:
-        done = LocalWorkers(workers).play(functools.partial(pack_studio, pack), todo, store.folder)
+        make_studio = functools.partial(pack_studio, pack)
+        done = LocalWorkers(workers).play(make_studio, todo, store.folder)
         for finished, run in enumerate(done, 1):
             bar.set_postfix_str(f"{finished} of {len(todo)}", refresh=False)
             bar.update(seconds[run])

@@ -21,6 +21,7 @@ from copyright_gym.art.fresh_histories import FreshHistory, fresh_histories, kno
 from copyright_gym.art.live import LiveQuality, trimmed
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.validate_live import live_report, mean_interval
+from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.cli import main
 from copyright_gym.errors import OptionError, PackError
 from copyright_gym.pack import Pack, load_pack
@@ -152,9 +153,9 @@ def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
 
 
 def play_here(
-    make_studio: Callable[[], Studio], runs: Sequence[Run], folder: Path, workers: int
+    workers: LocalWorkers, make_studio: Callable[[], Studio], runs: Sequence[Run], folder: Path
 ) -> Iterator[Run]:
-    """Do as `play_runs` does, but without processes, which would take long to start."""
+    """Do as local workers do, but without processes, which would take long to start."""
     studio = pickle.loads(pickle.dumps(make_studio))()
     for run in runs:
         play_run(studio, run, RunStore(folder))
@@ -166,7 +167,7 @@ def test_the_command_plays_reports_and_goes_on(
 ) -> None:
     monkeypatch.setattr("copyright_gym.art.live.pack_studio", tiny_live.tiny_pack_studio)
     monkeypatch.setattr(validate_live, "pack_studio", tiny_live.tiny_pack_studio)
-    monkeypatch.setattr(validate_live, "play_runs", play_here)
+    monkeypatch.setattr(LocalWorkers, "play", play_here)
     out = tmp_path / "out"
     words = ["validate", "live", "--pack", str(pack.folder), "--histories", "2", "--seed", "3"]
     words += ["--workers", "1", "--out", str(out), "--json"]
