@@ -40,6 +40,17 @@ def add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         default=CONTRIBUTIONS[0],
         help="what a lot contributes: attributed by gradients, or its Shapley value",
     )
+    build.add_argument(
+        "--semantic",
+        metavar="NETWORK",
+        help="of the copyright metric: efficientnet-lite0, which is the default, or "
+        "open_clip:ARCHITECTURE:FILE_OR_TAG",
+    )
+    build.add_argument(
+        "--perceptual",
+        choices=["efficientnet-lite0", "lpips-alex", "lpips-vgg", "lpips-squeeze"],
+        help="of the copyright metric; default efficientnet-lite0",
+    )
     build.add_argument("--histories", type=int, default=60, help="histories of all rounds")
     build.add_argument(
         "--small", type=int, default=0, help="further histories, of one to three holders"

@@ -29,9 +29,10 @@ from copyright_gym.art.corpus import (
 )
 from copyright_gym.art.distance import AXES
 from copyright_gym.art.finetune import FinetuneSettings
-from copyright_gym.art.lot_scores import copyright_scores
+from copyright_gym.art.lot_scores import CopyrightParts, copyright_scores
 from copyright_gym.art.measured import measured_rows
 from copyright_gym.art.pinned_settings import pin_settings
+from copyright_gym.art.published_weights import require_weights
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.signal import stored_signal
@@ -68,6 +69,7 @@ def build_pack(
     sampling: Sampling,
     feature: str,
     contribution: str,
+    parts: CopyrightParts,
     command: Sequence[str],
     report: BuildReport,
 ) -> None:
@@ -86,18 +88,23 @@ def build_pack(
         sampling: How works are drawn.
         feature: Feature network of the distance, a key of `MEASURES`.
         contribution: Estimator of the lots' contributions, see `lot_contributions`.
+        parts: Networks of the copyright metric.
         command: The command that builds the pack, for its manifest.
         report: Gets what goes wrong.
 
     Raises:
         OptionError: If `work` holds records that were made with other settings or works.
+        MissingWeightsError: If weights that a measure needs are not on this machine.
         BuildError: If workers are killed again and again.
     """
     import torch
 
     torch.set_num_threads(1)
     work.mkdir(parents=True, exist_ok=True)
-    pin_settings(work / "settings.json", recipe, settings, sampling, feature)
+    pin_settings(work / "settings.json", recipe, settings, sampling, feature, parts)
+    if feature == "fid":
+        require_weights("Inception-v3")
+    parts.load()
     collection = recipe.collection()
     rounds, holders = len(collection.lots), len(collection.holders)
     make_studio = recipe.studio_maker(base, settings, feature, sampling)
@@ -110,7 +117,7 @@ def build_pack(
     finish_runs(make_studio, [*signal, *corpus], store.folder, workers, report)
     studio = make_studio()
     base_distance = store.distances(Run(((),), 0))[0]
-    semantic, perceptual = copyright_scores(studio, work / "copyright")
+    semantic, perceptual = copyright_scores(studio, work / "copyright", parts)
     signal_facts = stored_signal(store, base_distance, holders, rounds)
     runs = list(dict.fromkeys([*corpus, *signal]))  # with few holders some agree
     rows = measured_rows(
@@ -158,6 +165,7 @@ def build_pack(
             "sampling": asdict(sampling),
             "feature": feature,
             "contribution": contribution,
+            "copyright": parts.named(),
             "works": {
                 **recipe.facts,
                 "held_out_sha256": collection.held_out.digest(),

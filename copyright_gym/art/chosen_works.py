@@ -29,7 +29,7 @@ class Division:
         size: Side of the works in pixels.
         rounds: Number of rounds T.
         lot: Works a lot.
-        held_out: Works a holder that are never sold.
+        held_out: Works a holder that are never sold; at least 2, to compare copies with.
         seed: Seed of the order in which a holder's works are taken.
         license: Licence of the works for which `metadata.csv` gives none.
         drop_small_holders: Whether to leave out holders with too few works.
@@ -45,9 +45,9 @@ class Division:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("size", "rounds", "lot", "held_out"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, least in (("size", 1), ("rounds", 1), ("lot", 1), ("held_out", 2)):
+            if getattr(self, name) < least:
+                raise OptionError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
     @property
     def needed(self) -> int:

@@ -38,7 +38,7 @@ def read_image(data: bytes) -> Any:
     Raises:
         UnusableWorkError: It can't be decoded.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     with warnings.catch_warnings():
         # Pillow warns of very large images and of damaged metadata; both do no harm here.
@@ -46,6 +46,8 @@ def read_image(data: bytes) -> Any:
         try:
             image: Any = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
             image.load()
+        except UnidentifiedImageError as error:
+            raise UnusableWorkError("unreadable image", "of no known format") from error
         except Exception as error:  # decoders raise errors of all kinds on damaged files
             raise UnusableWorkError("unreadable image", str(error) or repr(error)) from error
     if image.mode[0] in "IF":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from copyright_gym.art.adapters import set_weights
 from copyright_gym.art.diffusion import Conditions
+from copyright_gym.art.embeddings import perceptual_embedding, semantic_embedding
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.whole_file import write_whole
@@ -20,7 +22,42 @@ GENERATIONS: Final = 8  # works generated a caption
 _SEED: Final = 7
 
 
-def copyright_scores(studio: Studio, folder: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+@dataclass(frozen=True)
+class CopyrightParts:
+    """The networks of the copyright metric.
+
+    Attributes:
+        semantic: See `semantic_embedding`.
+        perceptual: See `perceptual_embedding`.
+    """
+
+    semantic: str = "efficientnet-lite0"
+    perceptual: str = "efficientnet-lite0"
+
+    def load(self) -> None:
+        """Load both once, so that what is missing is told before hours of work.
+
+        Raises:
+            OptionError: A part is unknown.
+            MissingWeightsError: Weights are not on this machine.
+        """
+        semantic_embedding(self.semantic)
+        perceptual_embedding(self.perceptual)
+
+    def named(self) -> dict[str, str]:
+        """Return both names; of a file of weights only its own name, not its folder."""
+        return {
+            part: ":".join(Path(word).name for word in name.split(":"))
+            for part, name in asdict(self).items()
+        }
+
+
+DEFAULT_PARTS: Final = CopyrightParts()
+
+
+def copyright_scores(
+    studio: Studio, folder: Path, parts: CopyrightParts = DEFAULT_PARTS
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Measure how closely a model fine-tuned on a lot reproduces it.
 
     For each lot: fine-tune the base model on it alone, generate from its captions with several
@@ -30,12 +67,15 @@ def copyright_scores(studio: Studio, folder: Path) -> tuple[NDArray[Any], NDArra
     Returns:
         Semantic and perceptual similarity per lot, each (T, H) float64 in [0, 1].
     """
-    means = [[values.mean(axis=(1, 2)) for values in row] for row in measured_lots(studio, folder)]
+    lots = measured_lots(studio, folder, parts)
+    means = [[values.mean(axis=(1, 2)) for values in row] for row in lots]
     semantic, perceptual = np.moveaxis(np.array(means), 2, 0)
     return semantic, perceptual
 
 
-def measured_lots(studio: Studio, folder: Path) -> list[list[NDArray[np.float64]]]:
+def measured_lots(
+    studio: Studio, folder: Path, parts: CopyrightParts = DEFAULT_PARTS
+) -> list[list[NDArray[np.float64]]]:
     """Return the similarities of each lot's works, (2, seeds, works) for round t and holder i.
 
     The first axis is semantic, perceptual. See `copyright_scores`.
@@ -46,17 +86,20 @@ def measured_lots(studio: Studio, folder: Path) -> list[list[NDArray[np.float64]
     for i, column in enumerate(zip(*paths, strict=True)):
         todo = [t for t, path in enumerate(column) if not path.exists()]
         if todo:
-            similarity = holder_similarity(studio, i)
+            similarity = holder_similarity(studio, i, parts)
         for t in todo:
             values = _lot_similarity(studio, similarity, t, i)
             write_whole(column[t], json.dumps(np.round(values, 6).tolist()))
     return [[np.array(json.loads(path.read_text())) for path in row] for row in paths]
 
 
-def holder_similarity(studio: Studio, holder: int) -> Similarity:
+def holder_similarity(
+    studio: Studio, holder: int, parts: CopyrightParts = DEFAULT_PARTS
+) -> Similarity:
     """Return the similarity measure of a holder: all held-out works are its references."""
     groups = np.split(studio.collection.held_out.images, len(studio.collection.holders))
-    return Similarity(groups.pop(holder), np.concatenate(groups))
+    look_alikes = groups.pop(holder)
+    return Similarity(look_alikes, np.concatenate(groups), parts.semantic, parts.perceptual)
 
 
 def _lot_similarity(studio: Studio, similarity: Similarity, t: int, i: int) -> NDArray[np.float64]:

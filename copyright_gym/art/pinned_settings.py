@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.lot_scores import DEFAULT_PARTS, CopyrightParts
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.whole_file import write_whole
@@ -14,7 +15,12 @@ from copyright_gym.errors import OptionError, listed
 
 
 def pin_settings(
-    path: Path, recipe: Recipe, settings: FinetuneSettings, sampling: Sampling, feature: str
+    path: Path,
+    recipe: Recipe,
+    settings: FinetuneSettings,
+    sampling: Sampling,
+    feature: str,
+    parts: CopyrightParts = DEFAULT_PARTS,
 ) -> None:
     """Keep a work folder to the settings and works that its first records were made with.
 
@@ -24,6 +30,7 @@ def pin_settings(
         settings: How a round trains.
         sampling: How works are drawn.
         feature: Feature network of the distance.
+        parts: Networks of the copyright metric.
 
     Raises:
         OptionError: The folder's records were made with others.
@@ -32,6 +39,7 @@ def pin_settings(
         "finetune": settings.to_dict(),
         "sampling": asdict(sampling),
         "feature": feature,
+        "copyright": parts.named(),
         "works": dict(recipe.facts),
     }
     if path.exists():
@@ -41,6 +49,7 @@ def pin_settings(
             "finetune": FinetuneSettings(**stored["finetune"]).to_dict(),
             "sampling": asdict(Sampling(**stored.get("sampling", {}))),
             "feature": stored["feature"],
+            "copyright": stored.get("copyright", DEFAULT_PARTS.named()),
             "works": stored.get("works", wanted["works"]),
         }
         other = [name for name, value in wanted.items() if made_with[name] != value]

@@ -12,6 +12,7 @@ from copyright_gym.art.build_command import CONTRIBUTIONS, RECIPE_NAMES
 from copyright_gym.art.build_report import BuildReport, reported
 from copyright_gym.art.builder import build_pack
 from copyright_gym.art.chosen_works import Division
+from copyright_gym.art.lot_scores import CopyrightParts
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.sampling import Sampling
@@ -59,6 +60,7 @@ def build_as_asked(options: argparse.Namespace) -> None:
             sampling=Sampling(**given(options, SAMPLING)),
             feature=options.feature,
             contribution=options.contribution,
+            parts=_parts(options),
             command=_command(options, name),
             report=report,
         )
@@ -107,6 +109,10 @@ def _recipe(
     return works_recipe(name, options.works, division, options.base is not None, report)
 
 
+def _parts(options: argparse.Namespace) -> CopyrightParts:
+    return CopyrightParts(**given(options, ("semantic", "perceptual")))
+
+
 def given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those of the options that the user gave."""
     values = {name: getattr(options, name) for name in names}
@@ -129,6 +135,9 @@ def _command(options: argparse.Namespace, name: str) -> list[str]:
         words += ["--feature", options.feature]
     if options.contribution != CONTRIBUTIONS[0]:
         words += ["--contribution", options.contribution]
+    for part, name_of_part in _parts(options).named().items():
+        if getattr(options, part) is not None:
+            words += [f"--{part}", name_of_part]
     for key, value in given(options, ("size", *_DIVISION, *TRAINING, *SAMPLING)).items():
         flag = f"--{key.replace('_', '-')}"
         words += [flag] if value is True else [flag, str(value)]

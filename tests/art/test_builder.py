@@ -9,6 +9,7 @@ from copyright_gym.art import requested_build
 from copyright_gym.art.build_report import BuildReport
 from copyright_gym.art.builder import build_pack
 from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.lot_scores import DEFAULT_PARTS
 from copyright_gym.art.ray_workers import RayWorkers
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.sampling import DEFAULT_SAMPLING, Sampling
@@ -41,6 +42,7 @@ def _build(work: Path, settings: FinetuneSettings, feature: str = FEATURE) -> No
         sampling=DEFAULT_SAMPLING,
         feature=feature,
         contribution="d-trak",
+        parts=DEFAULT_PARTS,
         command=["build"],
         report=BuildReport(work),
     )

@@ -4,22 +4,27 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from tiny_studio import make_pipeline
 from works_on_disk import make_folder
 
 from copyright_gym import load_pack, verify_pack
-from copyright_gym.art import builder, signal, surrogate_fit
+from copyright_gym.art import builder, lot_scores, signal, surrogate_fit
 from copyright_gym.art.adapters import Weights
 from copyright_gym.art.base_files import base_facts, find_base, held_base, work_size
 from copyright_gym.art.blueprint import SDXL_BASE
 from copyright_gym.art.corpus import Run, RunStore, play_run, signal_coalitions, signal_runs
 from copyright_gym.art.live import pack_studio
+from copyright_gym.art.lot_scores import CopyrightParts
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.workers import LocalWorkers
+from copyright_gym.art.works import Works
 from copyright_gym.cli import main
 from copyright_gym.errors import OptionError, PackError
 
@@ -54,16 +59,19 @@ def test_a_folder_becomes_a_verified_pack(
     monkeypatch.setattr(LocalWorkers, "play", in_process)
     for module in (builder, signal):
         monkeypatch.setattr(module, "signal_runs", lambda h, t: signal_runs(h, t, seeds=2))
-    for name, values in (("_HIDDEN", (8,)), ("_FADES", (0.9,)), ("_PENALTIES", (1e-3,))):
+    for name, values in (("_FITS", 1), ("_FADES", (0.9,)), ("_PENALTIES", (1e-4,))):
         monkeypatch.setattr(surrogate_fit, name, values)
     monkeypatch.setattr(Studio, "measure", measure)
+    monkeypatch.setattr(lot_scores, "GENERATIONS", 1)
     command = [
         "packs", "build", "--works", "mine", "--base", str(base), "--rounds", "2", "--lot", "2",
         "--held-out", "33", "--steps", "1", "--batch", "4", "--epochs", "1", "--histories", "2",
         "--contribution", "trak",
     ]  # fmt: skip
     assert main(command) == 0
-    assert "unreadable image, skipped: 1: ann/000.png" in capsys.readouterr().err
+    assert (
+        "unreadable image, skipped: 1: ann/000.png (of no known format)" in capsys.readouterr().err
+    )
     report = json.loads((tmp_path / "runs/build/mine/report.json").read_text())
     assert report["outcome"] == "built"
     pack = load_pack("runs/packs/mine")
@@ -92,6 +100,34 @@ def test_a_folder_becomes_a_verified_pack(
     # Records of other works are not mixed in.
     assert main([*command, "--seed", "1"]) == 1
     assert "different: works" in capsys.readouterr().err
+
+
+def test_networks_of_the_copyright_metric(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = CopyrightParts("open_clip:ViT-B-32:/home/me/vit.safetensors", "lpips-alex")
+    assert parts.named() == {
+        "semantic": "open_clip:ViT-B-32:vit.safetensors",
+        "perceptual": "lpips-alex",
+    }
+    made: list[Any] = []
+    monkeypatch.setattr(lot_scores, "Similarity", lambda *given: made.append(given))
+    images = np.arange(4, dtype=np.uint8).repeat(12).reshape(4, 2, 2, 3)
+    collection = SimpleNamespace(held_out=Works(images, ("",) * 4), holders=("ann", "bob"))
+    lot_scores.holder_similarity(cast("Any", SimpleNamespace(collection=collection)), 1, parts)
+    ((look_alikes, unrelated, *names),) = made
+    assert names == ["open_clip:ViT-B-32:/home/me/vit.safetensors", "lpips-alex"]
+    assert (look_alikes.max(), unrelated.max()) == (3, 1)
+    # What is missing is told before anything is trained.
+    make_folder(tmp_path / "mine", {"ann": 38, "bob": 38})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    command = ["packs", "build", "--works", "mine", "--base", str(base), "--rounds", "2"]
+    command += ["--lot", "2", "--held-out", "33"]
+    assert main([*command, "--perceptual", "lpips-alex"]) == 1
+    assert "weights of AlexNet are not on this machine" in capsys.readouterr().err
+    assert main([*command, "--work", "other", "--semantic", "clip"]) == 1
+    assert "unknown semantic part 'clip'" in capsys.readouterr().err
 
 
 def test_coalitions_of_few_holders_are_different() -> None:
