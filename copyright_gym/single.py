@@ -12,14 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from copyright_gym import compiled
 from copyright_gym.config import MarketConfig
 from copyright_gym.features import MARKUPS
+from copyright_gym.market import Market
 from copyright_gym.plain import Plan, named_plan, own_plan
 from copyright_gym.quality import QualityModel, as_surrogate, make_quality
-from copyright_gym.routes import Stage
+from copyright_gym.routes import Stage, out_of_turn
 from copyright_gym.tables import make_tables
 
 # These write the features that change to the front of an observation.
@@ -214,6 +215,7 @@ class SingleMarket:
         self.round_leftovers.append(self.outside)
         self.round_qualities.append(self.quality)
         self.round_index += 1
+        self.position = 0
         over = self.round_index == self.tables.rounds or self.outside <= 1e-9 * self._plain.budget
         self.stage = _DONE if over else _BETWEEN
         return reward
@@ -285,10 +287,8 @@ class SingleMarket:
         return mask
 
     def _out_of_turn(self, method: str) -> Exception:
-        text = f"cannot call {method}: the market is {self.stage.text}"
-        if self.stage in (_NEW, _DONE):
-            return ResetNeeded(f"{text}; call reset first")
-        return RuntimeError(f"{text}, {self.position} of {self.tables.holders} holders visited")
+        visited = f"{self.position} of {self.holders}"
+        return out_of_turn(method, "the market", self.stage, visited)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_plain"}
@@ -296,3 +296,26 @@ class SingleMarket:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._plain = self.tables.plain
+
+
+def make_single(config: MarketConfig, quality_model: QualityModel | None = None) -> SingleMarket:
+    """Make a market of one, a compiled one where that is possible.
+
+    Args:
+        config: the options.
+        quality_model: replaces the one that `config.quality` names.
+
+    Returns:
+        The market; it must be reset before use.
+
+    Raises:
+        PackError: the pack is unknown or damaged.
+        OptionError: an option exceeds what the pack has.
+    """
+    if compiled.kernel:
+        market = Market(config, 1, quality_model)
+        if market.kernel:
+            from copyright_gym import _single
+
+            return _single.SingleMarket(market)
+    return SingleMarket(config, quality_model)

@@ -15,7 +15,7 @@ from copyright_gym.envs.rendering import FPS, RENDER_MODES, Frame, Viewer
 from copyright_gym.errors import OptionError, listed
 from copyright_gym.features import MARKUPS, SHARES, bounds
 from copyright_gym.policies import Level, Policy, answers_one, as_policy, is_stateless
-from copyright_gym.single import SingleMarket
+from copyright_gym.single import SingleMarket, make_single
 
 Observation = NDArray[np.float32]
 Action = TypeVar("Action")
@@ -54,7 +54,7 @@ class MarketEnv(gym.Env[Observation, Action]):
             PackError: the pack is unknown or damaged.
         """
         check_flags(reveal, render_mode)
-        self.market = SingleMarket(config)
+        self.market = make_single(config)
         self.reveal = reveal
         self.render_mode = render_mode
         self._viewer = Viewer()

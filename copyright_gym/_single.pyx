@@ -1,0 +1,189 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""`copyright_gym.single` on the compiled kernel: one market, moved without NumPy's overhead."""
+
+from libc.stdint cimport int8_t, int64_t, uint8_t
+
+import numpy as np
+
+from copyright_gym._kernel cimport (
+    ACCEPTED, LEFT, OUTSIDE, QUALITY, Kernel,
+)
+from copyright_gym.routes import Stage, after, between, out_of_turn
+
+cdef list STAGES = list(Stage)
+cdef list ROUND_MASKS = [np.eye(1, 11, dtype=np.int8)[0], np.ones(11, np.int8)]
+cdef enum:
+    NEW, BETWEEN, OFFERING, VISITED, DONE
+
+
+cdef class SingleMarket:
+    """One market with the interface of `copyright_gym.single.SingleMarket`."""
+
+    cdef readonly object config, tables
+    cdef readonly Py_ssize_t holders
+    cdef readonly list round_leftovers, round_qualities
+    cdef object market
+    cdef Kernel kernel
+    cdef Py_ssize_t stop, rounds
+    cdef dict starts
+    cdef const int8_t[::1] stages
+    cdef const int64_t[::1] finished
+    # What observations and masks are written to before they are copied.
+    cdef object seen_round, seen_holder, legal
+    cdef float[::1] round_row, holder_row
+    cdef int8_t[::1] mask_row
+
+    def __init__(self, market):
+        self.market, self.kernel = market, market.kernel
+        self.config, self.tables, self.holders = market.config, market.tables, market.holders
+        self.rounds = self.tables.rounds
+        self.round_leftovers, self.round_qualities = [], []
+        self.starts = {name: at.tolist() for name, at in market.routes.starts.items()}
+        self.stages, self.finished = market.routes.stage, market.routes.round_index
+        self.seen_round = self.round_row = np.empty(self.kernel.round_features.shape[1], np.float32)
+        self.seen_holder = self.holder_row = np.empty(self.kernel.width, np.float32)
+        self.legal = self.mask_row = np.empty(11, np.int8)
+        self.stop = market.stop[0]
+
+    def reset(self, generator):
+        self.market.reset([generator])
+        self.stop = between(0)
+        self.round_leftovers, self.round_qualities = [], []
+
+    def begin_round(self, double share, order=None):
+        if self.stages[self.stop] != BETWEEN:
+            raise self.out_of_turn("begin_round")
+        cdef Py_ssize_t t = self.finished[self.stop]
+        name = order or self.config.order
+        if name in self.starts:
+            self.stop = self.starts[name][t]
+        else:
+            self.stop = self.batch()._first_stops(order, slice(None), t).item()
+        self.kernel.open(None, None, t, &share, 1)
+
+    def offer(self, int64_t action):
+        if self.stages[self.stop] != OFFERING:
+            raise self.out_of_turn("offer")
+        cdef double reward = 0
+        self.kernel.trade(None, None, self.stop, &action, 1, &reward)
+        self.stop += 1
+        return reward
+
+    def end_round(self):
+        if self.stages[self.stop] != VISITED:
+            raise self.out_of_turn("end_round")
+        cdef Py_ssize_t finished = self.finished[self.stop] + 1
+        cdef uint8_t over = 0
+        reward = 0.0 if self.kernel.exposures is not None else self.batch().measure().item()
+        self.kernel.settle(None, &over, 1)
+        self.round_leftovers.append(self.kernel.sheet[OUTSIDE, 0])
+        self.round_qualities.append(self.kernel.sheet[QUALITY, 0])
+        done = over or finished == self.rounds
+        self.stop = after(self.rounds, finished) if done else between(finished)
+        return reward
+
+    def round_observation(self):
+        self.kernel.see_round(None, self.finished[self.stop], &self.round_row[0])
+        return self.seen_round.copy()
+
+    def holder_observation(self):
+        self.kernel.see_holder(None, self.stop, &self.holder_row[0])
+        return self.seen_holder.copy()
+
+    def joint_observation(self):
+        return self.batch().joint_observation()[0]
+
+    def round_mask(self):
+        return ROUND_MASKS[self.running and self.leftover > 0].copy()
+
+    def holder_mask(self):
+        self.kernel.see_mask(None, self.stop, &self.mask_row[0])
+        return self.legal.copy()
+
+    @property
+    def stage(self):
+        return STAGES[self.stages[self.stop]]
+
+    @property
+    def due(self):
+        return self.stages[self.stop] == OFFERING
+
+    @property
+    def running(self):
+        return self.stages[self.stop] != NEW and self.stages[self.stop] != DONE
+
+    @property
+    def due_holder(self):
+        return self.kernel.lot[self.stop] % self.holders
+
+    @property
+    def round_index(self):
+        return self.finished[self.stop]
+
+    @property
+    def position(self):
+        return self.market.routes.position.item(self.stop)
+
+    @property
+    def quality(self):
+        return self.kernel.sheet[QUALITY, 0]
+
+    @property
+    def round_left(self):
+        return self.kernel.sheet[LEFT, 0]
+
+    @property
+    def outside(self):
+        return self.kernel.sheet[OUTSIDE, 0]
+
+    @property
+    def leftover(self):
+        return self.kernel.sheet[OUTSIDE, 0] + self.kernel.sheet[LEFT, 0]
+
+    @property
+    def accepted(self):
+        return int(self.kernel.sheet[ACCEPTED, 0])
+
+    @property
+    def factor(self):
+        return self.market.factors[:, 0].tolist()
+
+    @factor.setter
+    def factor(self, values):
+        self.market.factors[:, 0] = values
+
+    @property
+    def expectations(self):
+        return self.market.expectations[0]
+
+    @property
+    def round_budgets(self):
+        return self.market.round_budgets[0].tolist()
+
+    @property
+    def offers(self):
+        return self.market.lot_offers[:, 0].tolist()
+
+    @property
+    def bought(self):
+        return self.market.lot_bought[:, 0].tolist()
+
+    cdef object batch(self):
+        """Return the market for what is not worth compiling."""
+        self.market._common = self.stop
+        return self.market
+
+    cdef object out_of_turn(self, method):
+        visited = f"{self.position} of {self.holders}"
+        return out_of_turn(method, "the market", self.stage, visited)
+
+    def __reduce__(self):
+        return _restored, (self.batch(), self.round_leftovers, self.round_qualities)
+
+
+def _restored(market, leftovers, qualities):
+    single = SingleMarket(market)
+    (<SingleMarket>single).round_leftovers = leftovers
+    (<SingleMarket>single).round_qualities = qualities
+    return single
