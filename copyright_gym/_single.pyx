@@ -26,6 +26,7 @@ cdef class SingleMarket:
     cdef object market
     cdef Kernel kernel
     cdef Py_ssize_t stop, rounds
+    cdef bint noisy
     cdef dict starts
     cdef const int8_t[::1] stages
     cdef const int64_t[::1] finished
@@ -37,7 +38,7 @@ cdef class SingleMarket:
     def __init__(self, market):
         self.market, self.kernel = market, market.kernel
         self.config, self.tables, self.holders = market.config, market.tables, market.holders
-        self.rounds = self.tables.rounds
+        self.rounds, self.noisy = self.tables.rounds, self.config.noise
         self.round_leftovers, self.round_qualities = [], []
         self.starts = {name: at.tolist() for name, at in market.routes.starts.items()}
         self.stages, self.finished = market.routes.stage, market.routes.round_index
@@ -75,7 +76,9 @@ cdef class SingleMarket:
             raise self.out_of_turn("end_round")
         cdef Py_ssize_t finished = self.finished[self.stop] + 1
         cdef uint8_t over = 0
-        reward = 0.0 if self.kernel.exposures is not None else self.batch().measure().item()
+        reward = 0.0
+        if self.noisy or self.kernel.exposures is None:
+            reward = self.batch().measure(slice(None), finished - 1).item()
         self.kernel.settle(None, &over, 1)
         self.round_leftovers.append(self.kernel.sheet[OUTSIDE, 0])
         self.round_qualities.append(self.kernel.sheet[QUALITY, 0])

@@ -47,7 +47,7 @@ class Market(MarketState):
         if len(generators) != self.n:
             raise ValueError(f"{self.n} markets need as many generators, not {len(generators)}")
         rows = self._everyone if where is None else np.flatnonzero(where)
-        normals = np.empty((len(rows), self.tables.holders))
+        normals = np.empty((len(rows), self.normals))
         still = np.broadcast_to(self.tables.orders["index"], self.tables.base.shape)
         for normal, row in zip(normals, rows.tolist(), strict=True):
             generators[row].standard_normal(out=normal)
@@ -60,11 +60,13 @@ class Market(MarketState):
         """Start new episodes with given normals; random visiting orders stay as they are.
 
         Args:
-            normals: float64 (k, H), the z of the hidden factors exp(sigma * z).
+            normals: float64 (k, `self.normals`), the z of the hidden factors exp(sigma * z) and
+                of the rounds' noise.
             rows: int64 (k,), indices of the markets.
         """
         at: Rows = ALL if len(rows) == self.n else rows
-        self.factors[:, at] = np.exp(self.config.sigma * normals.T)
+        self.factors[:, at] = np.exp(self.config.sigma * normals[:, : self.holders].T)
+        self.shocks[:, at] = normals[:, self.holders :].T
         for array in (self.lot_offers, self.lot_bought, self.sheet, self.past, self.seen):
             array[..., at] = 0
         self.round_budgets[at] = 0
@@ -148,8 +150,8 @@ class Market(MarketState):
             where: bool (n,), markets to move; None for all.
 
         Returns:
-            float64 (n,), rewards: the change of quality of a model that is asked once a round
-            only, else 0.
+            float64 (n,), rewards: the change of quality by what was not known before the end of
+            the round, its noise and the answer of a model that is asked once a round only.
 
         Raises:
             ResetNeeded: a market is not reset, or its episode is over.
@@ -159,12 +161,9 @@ class Market(MarketState):
         self._require(rows, stop, _VISITED, "end_round")
         t = read(self.routes.round_index, stop)
         reward = np.zeros(self.n)
-        if not self.histories:
-            reward[rows] = self.measure(rows)
-        if self.kernel:
-            over = self.kernel.end_round(rows)
-        else:
-            over = moves.end_round(self, rows)
+        if not self.histories or self.config.noise:
+            reward[rows] = self.measure(rows, t)
+        over = self.kernel.end_round(rows) if self.kernel else moves.end_round(self, rows)
         finished = t + 1
         if rows is ALL and (finished == self.tables.rounds or not over.any()):
             last = finished == self.tables.rounds
@@ -217,20 +216,27 @@ class Market(MarketState):
         visited = f"{self.routes.position[at]} of {self.tables.holders}"
         raise out_of_turn(method, f"market {row}", Stage(self.routes.stage[at]), visited)
 
-    def measure(self, rows: Rows = ALL) -> Floats:
-        """Ask a model that is asked once a round.
+    def measure(self, rows: Rows, t: Any) -> Floats:
+        """Find out at the end of a round what was not known of the quality before.
 
         Args:
-            rows: markets whose holders were all visited.
+            rows: markets whose holders were all visited, int64 (k,) or a slice.
+            t: the round, an int or int64 (k,).
 
         Returns:
             float64 (k,), the changes of quality.
         """
-        before = self.sheet[QUALITY, rows].copy()
-        buyers = self._everyone[rows][self.sheet[3, rows] > 0]
-        if len(buyers):
-            self.sheet[QUALITY, buyers] = self.quality_model.quality(self.bought[buyers])
-        return np.asarray(self.sheet[QUALITY, rows] - before)
+        quality, bought = self.sheet[QUALITY], self.sheet[3, rows] > 0
+        before = quality[rows].copy()
+        buyers = self._everyone[rows][bought]
+        if len(buyers) and not self.histories:
+            quality[buyers] = self.quality_model.quality(self.bought[buyers])
+        if self._noise is not None:
+            t = t if isinstance(t, int) else t[bought]
+            spread = self._noise[self.lot_bought[:, buyers].sum(axis=0)]
+            measured = quality[buyers] + spread * self.shocks[t, buyers]
+            quality[buyers] = np.minimum(measured, 1)
+        return np.asarray(quality[rows] - before)
 
 
 def _least(values: Ints | Floats) -> Any:

@@ -19,7 +19,7 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.features import MARKUPS
 from copyright_gym.market import Market
 from copyright_gym.plain import Plan, named_plan, own_plan
-from copyright_gym.quality import QualityModel, as_surrogate, make_quality
+from copyright_gym.quality import QualityModel, as_surrogate, make_quality, noise_of
 from copyright_gym.routes import Stage, out_of_turn
 from copyright_gym.tables import make_tables
 
@@ -75,6 +75,7 @@ class SingleMarket:
         self.quality_model = quality_model or make_quality(config.quality, self.tables.pack)
         surrogate = as_surrogate(self.quality_model)
         self._history = surrogate.history() if surrogate else None
+        self._noise = noise_of(self.quality_model).tolist() if config.noise else []
         self._plain = self.tables.plain
         self.holders = self.tables.holders
         self._orders = self.tables.orders["index"]
@@ -88,7 +89,10 @@ class SingleMarket:
         Args:
             generator: what the market draws from, as a market of the batched kernel does.
         """
-        self.factor = np.exp(self.config.sigma * generator.standard_normal(self.holders)).tolist()
+        rounds = self.tables.rounds if self._noise else 0
+        normals = generator.standard_normal(self.holders + rounds)
+        self.factor = np.exp(self.config.sigma * normals[: self.holders]).tolist()
+        self._shocks = normals[self.holders :].tolist()
         if self.config.order == "random":
             self._orders = generator.permuted(self.tables.orders["index"], axis=1)
         self._clear()
@@ -202,9 +206,8 @@ class SingleMarket:
         if self.stage is not _VISITED:
             raise self._out_of_turn("end_round")
         reward = 0.0
-        if not self._history and self.accepted:
-            history = np.reshape(self.bought, (1, *self.tables.base.shape))
-            quality = float(self.quality_model.quality(history)[0])
+        if self.accepted and (self._noise or not self._history):
+            quality = self._measured()
             reward, self.quality = quality - self.quality, quality
         budget, left = self.round_budget, self.round_left
         self.last_change = self.quality - self._quality_before
@@ -219,6 +222,16 @@ class SingleMarket:
         over = self.round_index == self.tables.rounds or self.outside <= 1e-9 * self._plain.budget
         self.stage = _DONE if over else _BETWEEN
         return reward
+
+    def _measured(self) -> float:
+        """Return the quality after the round; see `Market.measure`."""
+        quality = self.quality
+        if not self._history:
+            history = np.reshape(self.bought, (1, *self.tables.base.shape))
+            quality = float(self.quality_model.quality(history)[0])
+        if self._noise:
+            quality += self._noise[sum(self._counts)] * self._shocks[self.round_index]
+        return min(quality, 1.0)
 
     def round_observation(self) -> NDArray[np.float32]:
         """Observe at the round level, float32 (10,); see `observations.observe_round`."""

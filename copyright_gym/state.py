@@ -11,7 +11,7 @@ from copyright_gym import compiled
 from copyright_gym.config import MarketConfig
 from copyright_gym.exposure_histories import ExposureHistories
 from copyright_gym.features import HOLDER_FEATURES, ROUND_FEATURES
-from copyright_gym.quality import QualityModel, as_surrogate, make_quality
+from copyright_gym.quality import QualityModel, as_surrogate, make_quality, noise_of
 from copyright_gym.routes import Routes, Stage
 from copyright_gym.tables import FIRST_KNOWN_OF_ROUND, Tables, make_tables
 
@@ -51,6 +51,7 @@ class MarketState:
         factors: float64 (H, n), the holders' hidden factors. Policies must not see them.
         lot_offers: float64 (T * H, n), prices offered by lot, 0 where none.
         lot_bought: bool (T * H, n), lots bought.
+        shocks: float64 (T, n), the z of the rounds' noise; (0, n) without the option `noise`.
         histories: the purchase histories of a model that is asked after every offer, or None.
         kernel: the compiled moves on these arrays, or None; see `copyright_gym.moves`.
     """
@@ -67,7 +68,7 @@ class MarketState:
 
         Raises:
             PackError: the pack is unknown or damaged.
-            OptionError: an option exceeds what the pack has.
+            OptionError: an option exceeds what the pack or the quality model has.
         """
         self.config = config
         self.tables: Tables = make_tables(config)
@@ -90,6 +91,8 @@ class MarketState:
         self.past: Floats = np.zeros((FIRST_KNOWN_OF_ROUND, n))
         self.seen: NDArray[np.float32] = np.zeros((holders, 3, n), np.float32)
         self.round_budgets = np.zeros((n, rounds))
+        self._noise = noise_of(self.quality_model) if config.noise else None
+        self.shocks: Floats = np.zeros((rounds if config.noise else 0, n))
         self.histories = surrogate.histories(n) if surrogate else None
         self._everyone = np.arange(n)
         self._compile()
@@ -120,6 +123,11 @@ class MarketState:
     def quality(self) -> Floats:
         """Quality of the company's model so far, float64 (n,)."""
         return np.asarray(self.sheet[QUALITY])
+
+    @property
+    def normals(self) -> int:
+        """How many normals an episode needs: one per holder, and with `noise` one per round."""
+        return int(self.holders) + len(self.shocks)
 
     @property
     def budget(self) -> float:

@@ -82,7 +82,7 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.single_action_space = action_space
         self.action_space = batch_space(action_space, num_envs)
-        self._draws = Draws(num_envs, self.market.holders)
+        self._draws = Draws(num_envs, self.market.normals)
         self._everyone = np.ones(num_envs, np.bool_)
         # Markets that the next step resets; None if there are none.
         self._waiting: Bools | None = None

@@ -13,9 +13,11 @@ from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 
 from copyright_gym import Market, MarketConfig, compiled
-from copyright_gym.pack import load_pack
+from copyright_gym.quality import ExposureSurrogate
 
-pytest.importorskip("copyright_gym._kernel", reason="there was no C compiler at installation")
+pytestmark = pytest.mark.skipif(
+    compiled.kernel is None, reason="built without a C compiler, or left out"
+)
 
 HOLDER = "copyright_gym/HolderAllocation-v0"
 ROUND = "copyright_gym/RoundBudget-v0"
@@ -25,7 +27,7 @@ OTHER = {HOLDER: "round_policy", ROUND: "holder_policy"}
 OPTIONS = {
     "default": {},
     "order": {"order": "value", "sigma": 1.0},
-    "rewards": {"kappa": 0.3, "copyright_weight": 0.2, "rho": 0.8},
+    "rewards": {"kappa": 0.3, "copyright_weight": 0.2, "rho": 0.8, "noise": True},
     # Random rounds spend everything sooner or later, so that episodes end one by one.
     "apart": {"other": "random", "order": "random", "visible_expectations": True, "rho": 0.1},
     "small": {"rounds": 2, "holders": 3, "reveal": True},
@@ -92,10 +94,26 @@ def test_single_environments(synthetic_pack, monkeypatch, env_id, name):
             assert_same(*(env.reset() for env in envs))
 
 
-@pytest.mark.parametrize("hidden", [1, 2, 16])
+@pytest.mark.parametrize("hidden", [1, 2, 8, 32])
 def test_any_number_of_hidden_units(synthetic_pack, monkeypatch, hidden):
-    """The usual number has code of its own."""
-    pytest.skip("written once the new surrogate is in")
+    """8 have code of their own."""
+    rng = np.random.default_rng(hidden)
+    shares, exposures = rng.normal(size=(2, 8, hidden))
+    bias, out = rng.normal(size=(2, hidden)) / hidden
+    surrogate = ExposureSurrogate(5, 0.8, shares, exposures, bias, out, np.zeros(41))
+    config = MarketConfig(pack=synthetic_pack, rho=1.0)
+    markets = both(monkeypatch, lambda: Market(config, 20, surrogate))
+    for market in markets:
+        market.reset([np.random.default_rng(seed) for seed in range(20)])
+    while markets[0].running.all():
+        shares = rng.random(20)
+        for market in markets:
+            market.begin_round(shares)
+        for _ in range(8):
+            actions = rng.integers(0, 11, 20)
+            assert_same(*(market.offer(actions) for market in markets))
+        assert_same(*(market.end_round() for market in markets))
+    assert_same(markets[0].quality, surrogate.quality(markets[1].bought))
 
 
 def test_copies_are_compiled_where_they_are_restored(synthetic_pack, monkeypatch):
