@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym import compiled
 from copyright_gym.config import MarketConfig
 from copyright_gym.features import MARKUPS
-from copyright_gym.market import Market
 from copyright_gym.plain import Plan, named_plan, own_plan
 from copyright_gym.quality import QualityModel, as_surrogate, make_quality, noise_of
 from copyright_gym.routes import Stage, out_of_turn
@@ -108,8 +106,7 @@ class SingleMarket:
         self.round_leftovers: list[float] = []
         self.round_qualities: list[float] = []
         self.offers, self.bought = [0.0] * (rounds * holders), [False] * (rounds * holders)
-        self._counts, self._refused = [0] * holders, [0.0] * holders
-        self._taken = [1.0] * holders
+        self._counts, self._refused, self._taken = [0] * holders, [0.0] * holders, [1.0] * holders
         if self._history:
             self._history.clear()
 
@@ -248,7 +245,6 @@ class SingleMarket:
     def holder_observation(self) -> NDArray[np.float32]:
         """Observe at the holder level, float32 (19,); see `observations.observe_holder`."""
         plain, quality = self._plain, self.quality
-        budget_part, outside_part = self._parts
         observation: NDArray[np.float32]
         if self.stage is _OFFERING:
             _, holder, _, _, _, known = self._plan[self.position]
@@ -260,18 +256,10 @@ class SingleMarket:
         else:
             observation = plain.pauses[self.round_index].copy()
             bought = refused = taken = 0.0
-        _pack_holder(
-            observation,
-            0,
-            self.round_left * plain.per_budget,
-            budget_part,
-            outside_part,
-            self.accepted * plain.per_holder,
-            quality if quality > -1.0 else -1.0,
-            bought,
-            refused,
-            taken,
-        )
+        money = self.round_left * plain.per_budget, *self._parts
+        accepted = self.accepted * plain.per_holder
+        quality = quality if quality > -1.0 else -1.0
+        _pack_holder(observation, 0, *money, accepted, quality, bought, refused, taken)
         return observation
 
     def joint_observation(self) -> NDArray[np.float32]:
@@ -309,26 +297,3 @@ class SingleMarket:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._plain = self.tables.plain
-
-
-def make_single(config: MarketConfig, quality_model: QualityModel | None = None) -> SingleMarket:
-    """Make a market of one, a compiled one where that is possible.
-
-    Args:
-        config: the options.
-        quality_model: replaces the one that `config.quality` names.
-
-    Returns:
-        The market; it must be reset before use.
-
-    Raises:
-        PackError: the pack is unknown or damaged.
-        OptionError: an option exceeds what the pack has.
-    """
-    if compiled.kernel:
-        market = Market(config, 1, quality_model)
-        if market.kernel:
-            from copyright_gym import _single
-
-            return _single.SingleMarket(market)
-    return SingleMarket(config, quality_model)

@@ -16,7 +16,7 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.envs.base import check_flags
 from copyright_gym.envs.rendering import FPS, RENDER_MODES, Frame, Viewer
 from copyright_gym.features import MARKUPS, ROUND_FEATURES, SHARES, bounds, holder_features
-from copyright_gym.single import make_single
+from copyright_gym.single_make import make_single
 
 Observation = NDArray[np.float32]
 

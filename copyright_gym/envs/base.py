@@ -15,7 +15,8 @@ from copyright_gym.envs.rendering import FPS, RENDER_MODES, Frame, Viewer
 from copyright_gym.errors import OptionError, listed
 from copyright_gym.features import MARKUPS, SHARES, bounds
 from copyright_gym.policies import Level, Policy, answers_one, as_policy, is_stateless
-from copyright_gym.single import SingleMarket, make_single
+from copyright_gym.single import SingleMarket
+from copyright_gym.single_make import make_single
 
 Observation = NDArray[np.float32]
 Action = TypeVar("Action")
