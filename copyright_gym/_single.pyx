@@ -48,7 +48,10 @@ cdef class SingleMarket:
         self.stop = market.stop[0]
 
     def reset(self, generator):
-        self.market.reset([generator])
+        if self.config.order == "random":
+            self.market.reset([generator])
+        else:
+            self.restart(generator.standard_normal(self.market.normals))
         self.stop = between(0)
         self.round_leftovers, self.round_qualities = [], []
 
@@ -171,6 +174,27 @@ cdef class SingleMarket:
     @property
     def bought(self):
         return self.market.lot_bought[:, 0].tolist()
+
+    cdef void restart(self, normals) except *:
+        """Start a new episode as `Market.restart` does."""
+        cdef Kernel kernel = self.kernel
+        cdef Py_ssize_t holder
+        self.market.factors[:, 0] = np.exp(self.config.sigma * normals[: self.holders])
+        if self.noisy:
+            self.market.shocks[:, 0] = normals[self.holders :]
+        kernel.offers[:, :] = 0
+        kernel.bought[:, :] = 0
+        kernel.round_budgets[:, :] = 0
+        kernel.sheet[:, :] = 0
+        kernel.past[:, :] = 0
+        kernel.seen[:, :, :] = 0
+        for holder in range(self.holders):
+            kernel.seen[holder, 2, 0] = 1
+        kernel.sheet[OUTSIDE, 0] = kernel.past[0, 0] = kernel.budget
+        if kernel.exposures is not None:
+            kernel.exposures.sums[:, :] = 0
+            kernel.exposures.faded[:, :] = 0
+            kernel.exposures.number[0] = kernel.exposures.new[0] = 0
 
     cdef object batch(self):
         """Return the market for what is not worth compiling."""
