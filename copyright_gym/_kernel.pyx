@@ -263,13 +263,14 @@ cdef class Kernel:
             out += self.width
 
     cdef void see_mask(self, Indices stops, Py_ssize_t stop, int8_t* out) noexcept nogil:
-        cdef Py_ssize_t i, k, lot, legal, none = self.limits.shape[0] - 1
+        cdef Py_ssize_t i, k, lot, legal, n = self.n, none = self.limits.shape[0] - 1
         cdef const double* left = &self.sheet[LEFT, 0]
         cdef const int8_t* masks = &self.masks[0, 0]
-        cdef const double* limits
-        for i in range(self.n):
-            lot = self.lot[stop if stops is None else stops[i]]
-            limits = &self.limits[lot if lot >= 0 else none, 0]
+        cdef const double* limits = NULL
+        for i in range(n):
+            if stops is not None or i == 0:
+                lot = self.lot[stop if stops is None else stops[i]]
+                limits = &self.limits[lot if lot >= 0 else none, 0]
             # Limits rise, so it is enough to count.
             legal = 0
             for k in range(1, ACTIONS):

@@ -6,7 +6,9 @@ episode: every method takes a mask `where` of the markets it should move. A mark
 randomness depends on its own generator only.
 
 Markets that stand at the same stop are moved together: their stop, round and lot are then
-plain integers and their rows a slice, which index the same arrays without gathering.
+plain integers and their rows a slice, which index the same arrays without gathering. Here turns
+and arguments are checked; what a move does to the state is in `copyright_gym.moves`, and in a
+compiled kernel that takes its place where there is one.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ class Market(MarketState):
             rows: int64 (k,), indices of the markets.
         """
         at: Rows = ALL if len(rows) == self.n else rows
-        self.factors[:, at] = np.exp(self.config.sigma * normals[:, : self.holders].T)
+        z = np.ascontiguousarray(normals[:, : self.holders].T)
+        self.factors[:, at] = np.exp(self.config.sigma * z)
         self.shocks[:, at] = normals[:, self.holders :].T
         for array in (self.lot_offers, self.lot_bought, self.sheet, self.past, self.seen):
             array[..., at] = 0

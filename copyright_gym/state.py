@@ -45,8 +45,7 @@ class MarketState:
         past: float64 (5, n), after the last round: money left, quality, its change in the
             round, part of the round's budget that was spent, number of offers accepted.
         seen: float32 (H, 3, n), what answers told: lots bought, highest refused and lowest
-            accepted offer / base expectation / 2 (0 and 1 if none). Offers of the open round
-            count once it is closed.
+            accepted offer / base expectation / 2 (0 and 1 if none).
         round_budgets: float64 (n, T), money set aside for each round so far.
         factors: float64 (H, n), the holders' hidden factors. Policies must not see them.
         lot_offers: float64 (T * H, n), prices offered by lot, 0 where none.
