@@ -6,13 +6,11 @@ from libc.stdint cimport int8_t, int64_t, uint8_t
 
 import numpy as np
 
-from copyright_gym._kernel cimport (
-    ACCEPTED, LEFT, OUTSIDE, QUALITY, Kernel,
-)
+from copyright_gym._kernel cimport ACCEPTED, ACTIONS, LEFT, OUTSIDE, QUALITY, Kernel
 from copyright_gym.routes import Stage, after, between, out_of_turn
 
 cdef list STAGES = list(Stage)
-cdef list ROUND_MASKS = [np.eye(1, 11, dtype=np.int8)[0], np.ones(11, np.int8)]
+cdef list ROUND_MASKS = [np.eye(1, ACTIONS, dtype=np.int8)[0], np.ones(ACTIONS, np.int8)]
 cdef enum:
     NEW, BETWEEN, OFFERING, VISITED, DONE
 
@@ -30,10 +28,10 @@ cdef class SingleMarket:
     cdef dict starts
     cdef const int8_t[::1] stages
     cdef const int64_t[::1] finished
-    # What observations and masks are written to before they are copied.
-    cdef object seen_round, seen_holder, legal
+    # What observations and masks are written to, and what returns a copy.
     cdef float[::1] round_row, holder_row
     cdef int8_t[::1] mask_row
+    cdef object copy_round, copy_holder, copy_mask
 
     def __init__(self, market):
         self.market, self.kernel = market, market.kernel
@@ -42,9 +40,12 @@ cdef class SingleMarket:
         self.round_leftovers, self.round_qualities = [], []
         self.starts = {name: at.tolist() for name, at in market.routes.starts.items()}
         self.stages, self.finished = market.routes.stage, market.routes.round_index
-        self.seen_round = self.round_row = np.empty(self.kernel.round_features.shape[1], np.float32)
-        self.seen_holder = self.holder_row = np.empty(self.kernel.width, np.float32)
-        self.legal = self.mask_row = np.empty(11, np.int8)
+        self.round_row = row = np.empty(self.kernel.round_features.shape[1], np.float32)
+        self.copy_round = row.copy
+        self.holder_row = row = np.empty(self.kernel.width, np.float32)
+        self.copy_holder = row.copy
+        self.mask_row = row = np.empty(ACTIONS, np.int8)
+        self.copy_mask = row.copy
         self.stop = market.stop[0]
 
     def reset(self, generator):
@@ -69,6 +70,8 @@ cdef class SingleMarket:
     def offer(self, int64_t action):
         if self.stages[self.stop] != OFFERING:
             raise self.out_of_turn("offer")
+        if not 0 <= action < ACTIONS:
+            raise IndexError(f"an action must lie in [0, {ACTIONS - 1}], not {action}")
         cdef double reward = 0
         self.kernel.trade(None, None, self.stop, &action, 1, &reward)
         self.stop += 1
@@ -91,11 +94,11 @@ cdef class SingleMarket:
 
     def round_observation(self):
         self.kernel.see_round(None, self.finished[self.stop], &self.round_row[0])
-        return self.seen_round.copy()
+        return self.copy_round()
 
     def holder_observation(self):
         self.kernel.see_holder(None, self.stop, &self.holder_row[0])
-        return self.seen_holder.copy()
+        return self.copy_holder()
 
     def joint_observation(self):
         return self.batch().joint_observation()[0]
@@ -105,7 +108,7 @@ cdef class SingleMarket:
 
     def holder_mask(self):
         self.kernel.see_mask(None, self.stop, &self.mask_row[0])
-        return self.legal.copy()
+        return self.copy_mask()
 
     @property
     def stage(self):
