@@ -3,10 +3,14 @@
 from libc.stdint cimport int8_t, int64_t, uint8_t
 
 cdef enum:
-    # Rows of `MarketState.sheet` and of `MarketState.past`; numbers of features, answers, actions.
-    LEFT, SET_ASIDE, OUTSIDE, ACCEPTED, QUALITY, CHANGING
-    ROUND_CHANGING = 5
+    # Rows of `MarketState.sheet`.
+    LEFT, SET_ASIDE, OUTSIDE, ACCEPTED, QUALITY
+    # Numbers of features: from the sheet, from `seen`, known beforehand; of the round level, from
+    # `MarketState.past`; and of actions.
+    CHANGING = 5
     ANSWERS = 3
+    KNOWN = 11
+    ROUND_CHANGING = 5
     ACTIONS = 11
 
 ctypedef const int64_t[::1] Indices

@@ -156,7 +156,7 @@ cdef class Kernel:
         self, Indices rows, Indices stops, Py_ssize_t stop, const int64_t* actions,
         Py_ssize_t size, double* rewards,
     ) noexcept nogil:
-        cdef Py_ssize_t j, i, k, lot = 0, holder, buying = 0
+        cdef Py_ssize_t j, i, k, lot = 0, holder = 0, buying = 0
         # What bytes are written to must not be read anew for each market: hence the pointers.
         cdef double* left = &self.sheet[LEFT, 0]
         cdef double* accepted = &self.sheet[ACCEPTED, 0]
@@ -199,10 +199,12 @@ cdef class Kernel:
         for k in range(buying):
             j = buyers[k]
             i = j if rows is None else rows[j]
-            lot = self.lot[stop if stops is None else stops[j]]
+            if stops is not None:
+                lot = self.lot[stops[j]]
+                holder = lot % self.holders
             reward = 0
             if self.exposures is not None:
-                quality = self.exposures.add(i, lot % self.holders)
+                quality = self.exposures.add(i, holder)
                 reward = quality - known[i]
                 known[i] = quality
             if self.kappa:
@@ -239,7 +241,6 @@ cdef class Kernel:
 
     cdef void see_holder(self, Indices stops, Py_ssize_t stop, float* out) noexcept nogil:
         cdef Py_ssize_t i, k, holder, n = self.n, first = CHANGING + ANSWERS
-        cdef Py_ssize_t known = self.features.shape[1] - first
         cdef const double* sheet = &self.sheet[0, 0]
         cdef const double* scale = &self.sheet_scale[0]
         cdef const float* seen
@@ -257,9 +258,9 @@ cdef class Kernel:
             for k in range(ANSWERS):
                 out[CHANGING + k] = seen[k * n + i] if due else 0
             out[CHANGING] /= rounds
-            memcpy(&out[first], &self.features[stop, first], known * sizeof(float))
+            memcpy(&out[first], &self.features[stop, first], KNOWN * sizeof(float))
             if self.visible:
-                out[first + known] = min(self.factors[holder, i] / 4, 1) if due else 0
+                out[first + KNOWN] = min(self.factors[holder, i] / 4, 1) if due else 0
             out += self.width
 
     cdef void see_mask(self, Indices stops, Py_ssize_t stop, int8_t* out) noexcept nogil:
