@@ -10,12 +10,14 @@ demo: .venv/agents.stamp
 test: .venv/all.stamp
 	$(BIN)/python -m pytest
 
-# The stamps save a reinstall while pyproject.toml is unchanged.
-.venv/agents.stamp: pyproject.toml | .venv
+# The stamps save a reinstall while nothing that is installed or built has changed.
+BUILT := pyproject.toml setup.py $(wildcard copyright_gym/*.pyx copyright_gym/*.pxd)
+
+.venv/agents.stamp: $(BUILT) | .venv
 	$(BIN)/python -m pip install --editable '.[agents]'
 	touch $@
 
-.venv/all.stamp: pyproject.toml | .venv
+.venv/all.stamp: $(BUILT) | .venv
 	$(BIN)/python -m pip install --editable '.[all,dev]'
 	touch $@
 
@@ -23,4 +25,4 @@ test: .venv/all.stamp
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build runs *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf copyright_gym/*.c copyright_gym/*.so .venv build runs *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -37,6 +37,9 @@ class MarketConfig:
         copyright_weight: reward lost per unit of exposure; buying every lot is exposure 1.
         kappa: reward lost per budget spent.
         visible_expectations: whether observations tell the hidden expectations.
+        noise: whether the quality after a round is measured with noise: what the quality model
+            predicts plus its `noise` at the number of lots bought so far, times a z ~ N(0, 1)
+            drawn anew for each round (our reconstruction). If not, it is the prediction.
         order: the visiting order of the holders in a round, one of `ORDERS`.
         quality: name of the quality model, a key of `copyright_gym.quality.QUALITY_MODELS`.
 
@@ -57,6 +60,7 @@ class MarketConfig:
     copyright_weight: float = 0.0
     kappa: float = 0.0
     visible_expectations: bool = False
+    noise: bool = False
     order: str = "index"
     quality: str = "surrogate"
 
@@ -76,10 +80,10 @@ class MarketConfig:
             raise OptionError("alpha and beta must not both be 0")
         if not math.isclose(self.a + self.b, 1.0, abs_tol=1e-9):
             raise OptionError(f"a and b must sum to 1, but a={self.a!r} and b={self.b!r}")
-        if not isinstance(self.visible_expectations, bool):
-            raise OptionError(
-                f"visible_expectations must be True or False, not {self.visible_expectations!r}"
-            )
+        for name in ("visible_expectations", "noise"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise OptionError(f"{name} must be True or False, not {value!r}")
         self._check_choice("order", ORDERS)
         self._check_choice("quality", QUALITY_MODELS)
 

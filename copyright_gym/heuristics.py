@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import ClassVar
 
 import numpy as np
@@ -20,6 +21,7 @@ _SHARE = HOLDER_FEATURES.index("even_share")
 _COST = HOLDER_FEATURES.index("cost")
 
 _STEPS = len(SHARES) - 1
+_MARKUPS = MARKUPS.tolist()
 
 # Observations are float32: a quotient that should reach a grid point may miss it by this.
 _SLACK = 1e-6
@@ -63,8 +65,8 @@ class UniformRound(_Heuristic):
         """Choose the share nearest to 1 / rounds left."""
         return np.rint(_STEPS * observation[:, _LEFT]).astype(np.int64)
 
-    def act_one(self, observation: Observation) -> int:
-        """Choose the same for one market, by its observation, float32 (10,)."""
+    def act_one(self, observation: Observation, mask: Mask) -> int:
+        """Choose the same for one market."""
         return round(float(_STEPS * observation[_LEFT]))
 
 
@@ -106,6 +108,12 @@ class UniformHolder(_Heuristic):
         wanted = np.searchsorted(MARKUPS, markup * (1 + _SLACK), side="right") - 1
         return highest_legal(mask, wanted)
 
+    def act_one(self, observation: Observation, mask: Mask) -> int:
+        """Choose the same for one market."""
+        share = observation[_MONEY] * observation[_SHARE]
+        markup = share / max(observation[_COST], 1e-12) * (1 + _SLACK)
+        return _highest_legal_one(mask, bisect_right(_MARKUPS, float(markup)) - 1)
+
 
 class GreedyHolder(_Heuristic):
     """Visit holders by falling contribution per cost; offer a fixed markup until broke.
@@ -123,6 +131,10 @@ class GreedyHolder(_Heuristic):
     def act(self, observation: Observation, mask: Mask) -> Actions:
         """Choose the fixed markup, or what is left of the money."""
         return highest_legal(mask, np.full(len(mask), self.wanted))
+
+    def act_one(self, observation: Observation, mask: Mask) -> int:
+        """Choose the same for one market."""
+        return _highest_legal_one(mask, self.wanted)
 
 
 class RandomHolder(_RandomChoice):
@@ -145,11 +157,19 @@ def highest_legal(mask: Mask, wanted: Actions) -> Actions:
     """Return the highest legal action that is at most the wanted one.
 
     Args:
-        mask: bool (n, k).
-        wanted: int64 (n,).
+        mask: bool (n, k), action 0 being legal.
+        wanted: int64 (n,), at least 0.
 
     Returns:
         int64 (n,).
     """
     actions = np.arange(mask.shape[1])
-    return np.asarray(np.where(mask & (actions <= wanted[:, None]), actions, 0).max(axis=1))
+    fits = mask & (actions <= wanted[:, None])
+    return np.asarray(actions[-1] - fits[:, ::-1].argmax(axis=1))
+
+
+def _highest_legal_one(mask: Mask, wanted: int) -> int:
+    legal = mask.tolist()
+    while not legal[wanted]:
+        wanted -= 1
+    return wanted

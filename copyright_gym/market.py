@@ -6,7 +6,9 @@ episode: every method takes a mask `where` of the markets it should move. A mark
 randomness depends on its own generator only.
 
 Markets that stand at the same stop are moved together: their stop, round and lot are then
-plain integers and their rows a slice, which index the same arrays without gathering.
+plain integers and their rows a slice, which index the same arrays without gathering. Here turns
+and arguments are checked; what a move does to the state is in `copyright_gym.moves`, and in a
+compiled kernel that takes its place where there is one.
 """
 
 from __future__ import annotations
@@ -15,20 +17,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.error import InvalidAction
 from numpy.typing import ArrayLike, NDArray
 
-from copyright_gym import observations
+from copyright_gym import moves, observations
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, listed
 from copyright_gym.features import MARKUPS
-from copyright_gym.routes import Stage, after, between
-from copyright_gym.state import ALL, QUALITY, Bools, Floats, Ints, MarketState, Rows
+from copyright_gym.routes import Stage, after, between, out_of_turn
+from copyright_gym.state import ALL, QUALITY, Bools, Floats, Ints, MarketState, Rows, read
 
 __all__ = ["Market", "MarketConfig"]
 
 # Numbers: members of an enum take longer to compare with.
-_NEW, _BETWEEN, _OFFERING, _VISITED, _DONE = map(int, Stage)
+_BETWEEN, _OFFERING, _VISITED = map(int, (Stage.BETWEEN, Stage.OFFERING, Stage.VISITED))
 
 
 class Market(MarketState):
@@ -47,7 +49,7 @@ class Market(MarketState):
         if len(generators) != self.n:
             raise ValueError(f"{self.n} markets need as many generators, not {len(generators)}")
         rows = self._everyone if where is None else np.flatnonzero(where)
-        normals = np.empty((len(rows), self.tables.holders))
+        normals = np.empty((len(rows), self.normals))
         still = np.broadcast_to(self.tables.orders["index"], self.tables.base.shape)
         for normal, row in zip(normals, rows.tolist(), strict=True):
             generators[row].standard_normal(out=normal)
@@ -60,18 +62,21 @@ class Market(MarketState):
         """Start new episodes with given normals; random visiting orders stay as they are.
 
         Args:
-            normals: float64 (k, H), the z of the hidden factors exp(sigma * z).
+            normals: float64 (k, `self.normals`), the z of the hidden factors exp(sigma * z) and
+                of the rounds' noise.
             rows: int64 (k,), indices of the markets.
         """
         at: Rows = ALL if len(rows) == self.n else rows
-        self._factors[:, at] = np.exp(self.config.sigma * normals.T)
-        for array in (self._offers, self._bought, self.sheet, self.past, self.seen):
+        z = np.ascontiguousarray(normals[:, : self.holders].T)
+        self.factors[:, at] = np.exp(self.config.sigma * z)
+        self.shocks[:, at] = normals[:, self.holders :].T
+        for array in (self.lot_offers, self.lot_bought, self.sheet, self.past, self.seen):
             array[..., at] = 0
         self.round_budgets[at] = 0
         self.sheet[2, at] = self.past[0, at] = self.budget
         self.seen[:, 2, at] = 1
-        if self._histories:
-            self._histories.clear(at)
+        if self.histories:
+            self.histories.clear(at)
         start = between(0)
         self._stand(at, start if at is ALL else np.full(len(rows), start))
 
@@ -101,15 +106,12 @@ class Market(MarketState):
         shares = shares[rows].astype(np.float64)
         if len(shares) and not 0 <= _least(shares) <= _most(shares) <= 1:
             raise InvalidAction(f"shares must lie in [0, 1], not {shares}")
-        t = _read(self.routes.round_index, stop)
+        t = read(self.routes.round_index, stop)
         self._stand(rows, self._first_stops(order, rows, t))
-        leftover = self.sheet[2, rows]
-        budget = shares * leftover
-        self.sheet[:2, rows] = self.round_budgets[rows, t] = budget
-        self.sheet[2, rows] = leftover - budget
-        self.sheet[3, rows] = 0
-        if self._histories:
-            self._histories.begin_round(rows, t)
+        if self.kernel:
+            self.kernel.begin_round(rows, t, shares)
+        else:
+            moves.begin_round(self, rows, t, shares)
 
     def offer(self, action: ArrayLike, where: Bools | None = None) -> Floats:
         """Make the holders who are due an offer each.
@@ -136,38 +138,14 @@ class Market(MarketState):
         actions = np.asarray(action)
         if actions.shape != (self.n,) or actions.dtype.kind not in "iu":
             raise InvalidAction(f"actions must be integers of shape ({self.n},), not {action!r}")
-        actions = actions[rows]
-        if len(actions) and not 0 <= _least(actions) <= _most(actions) < len(MARKUPS):
+        actions = np.ascontiguousarray(actions[rows], np.int64)
+        # Without a sign, what is below 0 is above all else.
+        if len(actions) and _most(actions.view(np.uint64)) >= len(MARKUPS):
             raise InvalidAction(f"actions must lie in [0, {len(MARKUPS) - 1}], not {actions}")
-        lot = _read(self.routes.lot, stop)
-        t, holder = divmod(lot, self.holders)
-        left = self.sheet[0, rows]
-        prices = self.tables.prices
-        price = prices[lot].take(actions) if rows is ALL else prices[lot, actions]
-        np.minimum(price, left, out=price)
-        accepts = price >= self.tables.lowest[t, holder] * self._factors[holder, rows]
-        self._offers[lot, rows] = price
-        self._bought[lot, rows] = accepts
-        price *= accepts
-        left -= price
-        self.sheet[3, rows] += accepts
-        if rows is not ALL:
-            self.sheet[0, rows] = left
         self._stand(rows, stop + 1)
-        reward = np.zeros(self.n)
-        buyers = accepts.nonzero()[0]
-        if self._histories and len(buyers):
-            if not isinstance(rows, slice):
-                buyers, t, holder = rows[buyers], t[buyers], holder[buyers]
-            quality, known = self._histories.buy(buyers, t, holder), self.sheet[QUALITY]
-            reward.put(buyers, quality - known.take(buyers))
-            known.put(buyers, quality)
-        if self.config.kappa:
-            reward[rows] -= self.config.kappa * price / self.budget
-        if self.config.copyright_weight:
-            exposure = self.tables.exposure.take(lot)
-            reward[rows] -= self.config.copyright_weight * exposure * accepts
-        return reward
+        if self.kernel:
+            return self.kernel.offer(rows, stop, actions)
+        return moves.offer(self, rows, stop, actions)
 
     def end_round(self, where: Bools | None = None) -> Floats:
         """Close a round whose holders were all visited; unspent money stays with the company.
@@ -176,8 +154,8 @@ class Market(MarketState):
             where: bool (n,), markets to move; None for all.
 
         Returns:
-            float64 (n,), rewards: the change of quality of a model that is asked once a round
-            only, else 0.
+            float64 (n,), rewards: the change of quality by what was not known before the end of
+            the round, its noise and the answer of a model that is asked once a round only.
 
         Raises:
             ResetNeeded: a market is not reset, or its episode is over.
@@ -185,18 +163,12 @@ class Market(MarketState):
         """
         rows, stop = self.at(where)
         self._require(rows, stop, _VISITED, "end_round")
-        t = _read(self.routes.round_index, stop)
+        t = read(self.routes.round_index, stop)
         reward = np.zeros(self.n)
-        if not self._histories:
-            reward[rows] = self._ask_once(rows)
-        self._remember(rows, t)
-        left, budget, outside, accepted, quality = self.sheet[:, rows]
-        leftover = outside + left
-        change = quality - self.past[1, rows]
-        spent = np.divide(budget - left, budget, where=budget > 0, out=np.zeros(len(left)))
-        self.past[:, rows] = leftover, quality, change, spent, accepted
-        self.sheet[:2, rows], self.sheet[2, rows] = 0, leftover
-        finished, over = t + 1, leftover <= 1e-9 * self.budget
+        if not self.histories or self.config.noise:
+            reward[rows] = self.measure(rows, t)
+        over = self.kernel.end_round(rows) if self.kernel else moves.end_round(self, rows)
+        finished = t + 1
         if rows is ALL and (finished == self.tables.rounds or not over.any()):
             last = finished == self.tables.rounds
             self._stand(rows, after(finished, finished) if last else between(finished))
@@ -234,7 +206,7 @@ class Market(MarketState):
         if name not in self.routes.starts:
             known = listed(self.routes.starts)
             raise OptionError(f"unknown order {name!r} of a policy; known: {known}")
-        return _read(self.routes.starts[name], t)
+        return read(self.routes.starts[name], t)
 
     def _require(self, rows: Rows, stop: Any, stage: int, method: str) -> None:
         """Raise unless all of the markets `rows` are at a stage, as a method needs."""
@@ -245,50 +217,36 @@ class Market(MarketState):
             return
         row = int(self._everyone[rows][ready.argmin()])
         at = stop if rows is ALL else stop[ready.argmin()]
-        found, visited = Stage(self.routes.stage[at]), self.routes.position[at]
-        text = f"cannot call {method}: market {row} is {found.text}"
-        if found in (_NEW, _DONE):
-            raise ResetNeeded(f"{text}; call reset first")
-        raise RuntimeError(f"{text}, {visited} of {self.tables.holders} holders visited")
+        visited = f"{self.routes.position[at]} of {self.tables.holders}"
+        raise out_of_turn(method, f"market {row}", Stage(self.routes.stage[at]), visited)
 
-    def _remember(self, rows: Rows, t: Any) -> None:
-        """Note what the answers of a round tell about the holders, relative to the base."""
-        lowest, together = self.tables.lowest[t], rows is ALL
-        if together:
-            lots: Any = slice(t * len(lowest), (t + 1) * len(lowest))
-            offers, refused = self._offers[lots], ~self._bought[lots]
-            seen = self.seen
-        else:
-            lots = t * self.tables.holders + np.arange(self.tables.holders)[:, None]
-            offers, refused = self._offers[lots, rows], ~self._bought[lots, rows]
-            lowest, seen = lowest.T, self.seen[:, :, rows]
-        halves = (offers / (2 * lowest.reshape(len(offers), -1))).astype(np.float32)
-        fails = refused.astype(np.float32)
-        seen[:, 0] += 1 - fails
-        # No half is above 1, so what is not to count can be 0 or 1.
-        np.maximum(seen[:, 1], halves * fails, out=seen[:, 1])
-        np.minimum(seen[:, 2], np.maximum(halves, fails), out=seen[:, 2])
-        if not together:
-            self.seen[:, :, rows] = seen
+    def measure(self, rows: Rows, t: Any) -> Floats:
+        """Find out at the end of a round what was not known of the quality before.
 
-    def _ask_once(self, rows: Rows) -> Floats:
-        """Ask a model that is asked once a round; return the changes of quality, float64 (k,)."""
-        before = self.sheet[QUALITY, rows].copy()
-        buyers = self._everyone[rows][self.sheet[3, rows] > 0]
-        if len(buyers):
-            self.sheet[QUALITY, buyers] = self.quality_model.quality(self.bought[buyers])
-        return np.asarray(self.sheet[QUALITY, rows] - before)
+        Args:
+            rows: markets whose holders were all visited, int64 (k,) or a slice.
+            t: the round, an int or int64 (k,).
+
+        Returns:
+            float64 (k,), the changes of quality.
+        """
+        quality, bought = self.sheet[QUALITY], self.sheet[3, rows] > 0
+        before = quality[rows].copy()
+        buyers = self._everyone[rows][bought]
+        if len(buyers) and not self.histories:
+            quality[buyers] = self.quality_model.quality(self.bought[buyers])
+        if self._noise is not None:
+            t = t if isinstance(t, int) else t[bought]
+            spread = self._noise[self.lot_bought[:, buyers].sum(axis=0)]
+            measured = quality[buyers] + spread * self.shocks[t, buyers]
+            quality[buyers] = np.minimum(measured, 1)
+        return np.asarray(quality[rows] - before)
 
 
-def _read(column: NDArray[Any], at: Any) -> Any:
-    """Return an entry of a column as a plain number, or an array of entries."""
-    return column.item(at) if isinstance(at, int) else column[at]
-
-
-def _least(values: Ints | Floats) -> Any:
+def _least(values: NDArray[Any]) -> Any:
     # For few values the minimum itself takes five times as long.
     return values[values.argmin()]
 
 
-def _most(values: Ints | Floats) -> Any:
+def _most(values: NDArray[Any]) -> Any:
     return values[values.argmax()]

@@ -20,7 +20,7 @@ from copyright_gym.features import (
     joint_features,
 )
 from copyright_gym.routes import FIRST_KNOWN, Stage
-from copyright_gym.state import BOUGHT, QUALITY, MarketState
+from copyright_gym.state import BOUGHT, QUALITY, MarketState, read
 from copyright_gym.tables import FIRST_KNOWN_OF_ROUND
 
 __all__ = [
@@ -48,10 +48,12 @@ def observe_round(market: MarketState) -> NDArray[np.float32]:
 
     Returns:
         float32 (n, 10), columns as in `ROUND_FEATURES`. Features of lots are 0 after the
-        last round. A column lies together in memory.
+        last round.
     """
+    t = read(market.routes.round_index, market.at()[1])
+    if market.kernel:
+        return market.kernel.observe_round(t)
     features = np.empty((len(ROUND_FEATURES), market.n), np.float32)
-    t = market.routes.round_index[market.at()[1]]
     known = market.tables.round_features[t, FIRST_KNOWN_OF_ROUND:]
     features[FIRST_KNOWN_OF_ROUND:] = known[:, None] if known.ndim == 1 else known.T
     changing = features[:FIRST_KNOWN_OF_ROUND]
@@ -68,10 +70,11 @@ def observe_holder(market: MarketState) -> NDArray[np.float32]:
 
     Returns:
         float32 (n, 19), columns as in `HOLDER_FEATURES`; (n, 20) with visible expectations.
-        A column lies together in memory.
         Features of the holder are 0 where no holder is due.
     """
     rows, stop = market.at()
+    if market.kernel:
+        return market.kernel.observe_holder(stop)
     visible = market.config.visible_expectations
     # A row per feature: what is computed together lies together in memory.
     features = np.empty((len(holder_features(visible)), market.n), np.float32)
@@ -142,5 +145,8 @@ def mask_offers(market: MarketState) -> NDArray[np.bool_]:
     Returns:
         bool (n, 11), True where legal; action 0 always is.
     """
-    limits = market.tables.limits[market.routes.lot[market.at()[1]]]
+    stop = market.at()[1]
+    if market.kernel:
+        return market.kernel.mask_offers(stop)
+    limits = market.tables.limits[market.routes.lot[stop]]
     return np.asarray(np.less(limits.T.reshape(len(MARKUPS), -1), market.sheet[0]).T)

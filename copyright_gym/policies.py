@@ -36,9 +36,9 @@ class Policy(Protocol):
             leaves it to the market.
 
     A policy that neither draws nor remembers should also have a true attribute `stateless`:
-    it is then asked about many markets at once where others are copied for each market. Such
-    a round policy may also have a method `act_one(observation) -> int`, which answers as `act`
-    does for one market, but sooner.
+    it is then asked about many markets at once where others are copied for each market. It may
+    also have a method `act_one(observation, mask) -> int`, which answers as `act` does for one
+    market, by its rows of both, but sooner.
     """
 
     level: Level
@@ -200,7 +200,9 @@ def is_stateless(policy: Policy) -> bool:
     return bool(getattr(policy, "stateless", False))
 
 
-def answers_one(policy: Policy) -> Callable[[NDArray[np.float32]], int] | None:
+def answers_one(
+    policy: Policy,
+) -> Callable[[NDArray[np.float32], NDArray[np.bool_]], int] | None:
     """Return what a policy answers for one market with, if it has such a method.
 
     Args:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.errors import PackError, listed, load_attribute
+from copyright_gym.errors import OptionError, PackError, listed, load_attribute
 from copyright_gym.exposure_surrogate import ExposureSurrogate as ExposureSurrogate
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class Surrogate(QualityModel, Protocol):
 
     Markets ask it after every offer, so it evaluates histories lot by lot: one `History`, or
     many as `Histories`. A new form implements this protocol and is named in `SURROGATE_FORMS`.
+    For the option `noise` it also has an attribute of this name; see `noise_of`.
     """
 
     def histories(self, n: int) -> Histories:
@@ -139,6 +140,28 @@ def as_surrogate(model: QualityModel) -> Surrogate | None:
         The model if it is marginal, else None.
     """
     return cast(Surrogate, model) if model.marginal else None
+
+
+def noise_of(model: QualityModel) -> Floats:
+    """Return how much measured qualities scatter around what a model predicts.
+
+    Args:
+        model: the quality model.
+
+    Returns:
+        Its attribute `noise`, float64 (T * H + 1,): the standard deviation by the number of
+        lots bought.
+
+    Raises:
+        OptionError: it has none.
+    """
+    noise: Floats | None = getattr(model, "noise", None)
+    if noise is None:
+        raise OptionError(
+            f"the option noise needs a quality model with an attribute noise, not {model!r}: "
+            "leave the option off, or choose another quality"
+        )
+    return noise
 
 
 SURROGATE_FORMS: dict[str, type[Surrogate]] = {"exposure": ExposureSurrogate}

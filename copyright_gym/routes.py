@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from copyright_gym.features import HOLDER_FEATURES
@@ -38,6 +39,24 @@ class Stage(enum.IntEnum):
         """The stage in words, for error messages."""
         texts = ("not reset", "between rounds", "in a round", "in a round")
         return (*texts, "at the end of the episode")[self]
+
+
+def out_of_turn(method: str, market: str, stage: Stage, visited: str) -> Exception:
+    """Return what to raise when a market is moved out of turn.
+
+    Args:
+        method: what was called.
+        market: the market in words.
+        stage: where it stands.
+        visited: how many holders were visited in the open round, in words.
+
+    Returns:
+        A `ResetNeeded` outside of episodes, else a `RuntimeError`.
+    """
+    text = f"cannot call {method}: {market} is {stage.text}"
+    if stage in (Stage.NEW, Stage.DONE):
+        return ResetNeeded(f"{text}; call reset first")
+    return RuntimeError(f"{text}, {visited} holders visited")
 
 
 @dataclass(frozen=True, eq=False)

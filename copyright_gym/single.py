@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from copyright_gym.config import MarketConfig
 from copyright_gym.features import MARKUPS
 from copyright_gym.plain import Plan, named_plan, own_plan
-from copyright_gym.quality import QualityModel, as_surrogate, make_quality
-from copyright_gym.routes import Stage
+from copyright_gym.quality import QualityModel, as_surrogate, make_quality, noise_of
+from copyright_gym.routes import Stage, out_of_turn
 from copyright_gym.tables import make_tables
 
 # These write the features that change to the front of an observation.
@@ -74,6 +73,7 @@ class SingleMarket:
         self.quality_model = quality_model or make_quality(config.quality, self.tables.pack)
         surrogate = as_surrogate(self.quality_model)
         self._history = surrogate.history() if surrogate else None
+        self._noise = noise_of(self.quality_model).tolist() if config.noise else []
         self._plain = self.tables.plain
         self.holders = self.tables.holders
         self._orders = self.tables.orders["index"]
@@ -87,7 +87,10 @@ class SingleMarket:
         Args:
             generator: what the market draws from, as a market of the batched kernel does.
         """
-        self.factor = np.exp(self.config.sigma * generator.standard_normal(self.holders)).tolist()
+        rounds = self.tables.rounds if self._noise else 0
+        normals = generator.standard_normal(self.holders + rounds)
+        self.factor = np.exp(self.config.sigma * normals[: self.holders]).tolist()
+        self._shocks = normals[self.holders :].tolist()
         if self.config.order == "random":
             self._orders = generator.permuted(self.tables.orders["index"], axis=1)
         self._clear()
@@ -103,8 +106,7 @@ class SingleMarket:
         self.round_leftovers: list[float] = []
         self.round_qualities: list[float] = []
         self.offers, self.bought = [0.0] * (rounds * holders), [False] * (rounds * holders)
-        self._counts, self._refused = [0] * holders, [0.0] * holders
-        self._taken = [1.0] * holders
+        self._counts, self._refused, self._taken = [0] * holders, [0.0] * holders, [1.0] * holders
         if self._history:
             self._history.clear()
 
@@ -201,9 +203,8 @@ class SingleMarket:
         if self.stage is not _VISITED:
             raise self._out_of_turn("end_round")
         reward = 0.0
-        if not self._history and self.accepted:
-            history = np.reshape(self.bought, (1, *self.tables.base.shape))
-            quality = float(self.quality_model.quality(history)[0])
+        if self.accepted and (self._noise or not self._history):
+            quality = self._measured()
             reward, self.quality = quality - self.quality, quality
         budget, left = self.round_budget, self.round_left
         self.last_change = self.quality - self._quality_before
@@ -214,9 +215,20 @@ class SingleMarket:
         self.round_leftovers.append(self.outside)
         self.round_qualities.append(self.quality)
         self.round_index += 1
+        self.position = 0
         over = self.round_index == self.tables.rounds or self.outside <= 1e-9 * self._plain.budget
         self.stage = _DONE if over else _BETWEEN
         return reward
+
+    def _measured(self) -> float:
+        """Return the quality after the round; see `Market.measure`."""
+        quality = self.quality
+        if not self._history:
+            history = np.reshape(self.bought, (1, *self.tables.base.shape))
+            quality = float(self.quality_model.quality(history)[0])
+        if self._noise:
+            quality += self._noise[sum(self._counts)] * self._shocks[self.round_index]
+        return min(quality, 1.0)
 
     def round_observation(self) -> NDArray[np.float32]:
         """Observe at the round level, float32 (10,); see `observations.observe_round`."""
@@ -233,7 +245,6 @@ class SingleMarket:
     def holder_observation(self) -> NDArray[np.float32]:
         """Observe at the holder level, float32 (19,); see `observations.observe_holder`."""
         plain, quality = self._plain, self.quality
-        budget_part, outside_part = self._parts
         observation: NDArray[np.float32]
         if self.stage is _OFFERING:
             _, holder, _, _, _, known = self._plan[self.position]
@@ -245,18 +256,10 @@ class SingleMarket:
         else:
             observation = plain.pauses[self.round_index].copy()
             bought = refused = taken = 0.0
-        _pack_holder(
-            observation,
-            0,
-            self.round_left * plain.per_budget,
-            budget_part,
-            outside_part,
-            self.accepted * plain.per_holder,
-            quality if quality > -1.0 else -1.0,
-            bought,
-            refused,
-            taken,
-        )
+        money = self.round_left * plain.per_budget, *self._parts
+        accepted = self.accepted * plain.per_holder
+        quality = quality if quality > -1.0 else -1.0
+        _pack_holder(observation, 0, *money, accepted, quality, bought, refused, taken)
         return observation
 
     def joint_observation(self) -> NDArray[np.float32]:
@@ -285,10 +288,8 @@ class SingleMarket:
         return mask
 
     def _out_of_turn(self, method: str) -> Exception:
-        text = f"cannot call {method}: the market is {self.stage.text}"
-        if self.stage in (_NEW, _DONE):
-            return ResetNeeded(f"{text}; call reset first")
-        return RuntimeError(f"{text}, {self.position} of {self.tables.holders} holders visited")
+        visited = f"{self.position} of {self.holders}"
+        return out_of_turn(method, "the market", self.stage, visited)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_plain"}

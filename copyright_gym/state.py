@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from copyright_gym import compiled
 from copyright_gym.config import MarketConfig
+from copyright_gym.exposure_histories import ExposureHistories
 from copyright_gym.features import HOLDER_FEATURES, ROUND_FEATURES
-from copyright_gym.quality import QualityModel, as_surrogate, make_quality
+from copyright_gym.quality import QualityModel, as_surrogate, make_quality, noise_of
 from copyright_gym.routes import Routes, Stage
 from copyright_gym.tables import FIRST_KNOWN_OF_ROUND, Tables, make_tables
 
@@ -43,9 +45,14 @@ class MarketState:
         past: float64 (5, n), after the last round: money left, quality, its change in the
             round, part of the round's budget that was spent, number of offers accepted.
         seen: float32 (H, 3, n), what answers told: lots bought, highest refused and lowest
-            accepted offer / base expectation / 2 (0 and 1 if none). Offers of the open round
-            count once it is closed.
+            accepted offer / base expectation / 2 (0 and 1 if none).
         round_budgets: float64 (n, T), money set aside for each round so far.
+        factors: float64 (H, n), the holders' hidden factors. Policies must not see them.
+        lot_offers: float64 (T * H, n), prices offered by lot, 0 where none.
+        lot_bought: bool (T * H, n), lots bought.
+        shocks: float64 (T, n), the z of the rounds' noise; (0, n) without the option `noise`.
+        histories: the purchase histories of a model that is asked after every offer, or None.
+        kernel: the compiled moves on these arrays, or None; see `copyright_gym.moves`.
     """
 
     def __init__(
@@ -60,13 +67,13 @@ class MarketState:
 
         Raises:
             PackError: the pack is unknown or damaged.
-            OptionError: an option exceeds what the pack has.
+            OptionError: an option exceeds what the pack or the quality model has.
         """
         self.config = config
         self.tables: Tables = make_tables(config)
         self.n = n
         self.quality_model = quality_model or make_quality(config.quality, self.tables.pack)
-        self._surrogate = as_surrogate(self.quality_model)
+        surrogate = as_surrogate(self.quality_model)
         rounds, holders = self.tables.base.shape
         self.holders = holders
         self.routes: Routes = self.tables.routes
@@ -76,15 +83,30 @@ class MarketState:
         # A common stop takes the place of the markets' own.
         self._stops = np.zeros(n, np.int64)
         self._common: int | None = 0
-        self._factors: Floats = np.ones((holders, n))
-        self._offers: Floats = np.zeros((rounds * holders, n))
-        self._bought = np.zeros((rounds * holders, n), np.bool_)
+        self.factors: Floats = np.ones((holders, n))
+        self.lot_offers: Floats = np.zeros((rounds * holders, n))
+        self.lot_bought: Bools = np.zeros((rounds * holders, n), np.bool_)
         self.sheet: Floats = np.zeros((BOUGHT, n))
         self.past: Floats = np.zeros((FIRST_KNOWN_OF_ROUND, n))
         self.seen: NDArray[np.float32] = np.zeros((holders, 3, n), np.float32)
         self.round_budgets = np.zeros((n, rounds))
-        self._histories = self._surrogate.histories(n) if self._surrogate else None
+        self._noise = noise_of(self.quality_model) if config.noise else None
+        self.shocks: Floats = np.zeros((rounds if config.noise else 0, n))
+        self.histories = surrogate.histories(n) if surrogate else None
         self._everyone = np.arange(n)
+        self._compile()
+
+    def _compile(self) -> None:
+        """Let compiled moves look at the arrays, if they know how to evaluate the histories."""
+        known = self.histories is None or isinstance(self.histories, ExposureHistories)
+        self.kernel = compiled.kernel(self) if compiled.kernel and known else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "kernel"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._compile()
 
     @property
     def stop(self) -> Ints:
@@ -94,12 +116,17 @@ class MarketState:
     @property
     def factor(self) -> Floats:
         """The holders' hidden factors, float64 (n, H). Policies must not see them."""
-        return np.asarray(self._factors.T)
+        return np.asarray(self.factors.T)
 
     @property
     def quality(self) -> Floats:
         """Quality of the company's model so far, float64 (n,)."""
         return np.asarray(self.sheet[QUALITY])
+
+    @property
+    def normals(self) -> int:
+        """How many normals an episode needs: one per holder, and with `noise` one per round."""
+        return int(self.holders) + len(self.shocks)
 
     @property
     def budget(self) -> float:
@@ -218,12 +245,12 @@ class MarketState:
     @property
     def offers(self) -> Floats:
         """Prices offered, float64 (n, T, H), 0 where none."""
-        return self._by_lot(self._offers)
+        return self._by_lot(self.lot_offers)
 
     @property
     def bought(self) -> Bools:
         """Lots bought, bool (n, T, H)."""
-        return self._by_lot(self._bought)
+        return self._by_lot(self.lot_bought)
 
     @property
     def payments(self) -> Floats:
@@ -236,3 +263,16 @@ class MarketState:
 
     def _by_lot(self, values: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(values.T.reshape(self.n, *self.tables.base.shape))
+
+
+def read(column: NDArray[Any], at: Any) -> Any:
+    """Return an entry of a column as a plain number, or an array of entries.
+
+    Args:
+        column: values by index.
+        at: an int, or an array of indices.
+
+    Returns:
+        A plain number or an array.
+    """
+    return column.item(at) if isinstance(at, int) else column[at]

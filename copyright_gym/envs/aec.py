@@ -16,7 +16,7 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.envs.base import check_flags
 from copyright_gym.envs.rendering import FPS, RENDER_MODES, Frame, Viewer
 from copyright_gym.features import MARKUPS, ROUND_FEATURES, SHARES, bounds, holder_features
-from copyright_gym.single import SingleMarket
+from copyright_gym.single_make import make_single
 
 Observation = NDArray[np.float32]
 
@@ -75,7 +75,7 @@ class MarketAECEnv(AECEnv[str, Observation, Any]):
         super().__init__()
         check_flags(False, render_mode)
         config = MarketConfig.from_options(**options)
-        self.market = SingleMarket(config)
+        self.market = make_single(config)
         self.render_mode = render_mode
         self._viewer = Viewer()
         self._generator: np.random.Generator | None = None

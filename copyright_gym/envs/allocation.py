@@ -71,6 +71,10 @@ class HolderAllocationEnv(DiscreteMarketEnv):
     with the Fréchet distances D of the fine-tuned and D0 of the base model. The rewards of an
     episode sum to its final quality. `kappa` * payment / B and `copyright_weight` * exposure
     are taken off (both 0 by default); the exposure of a lot is its l over the sum of all l.
+    With `noise=True` the quality after a round in which lots were bought is measured with noise,
+    as a real model's is: what the quality model predicts, plus a normal deviation of the size
+    that the pack states. It is part of the reward of the round's last step, so that rewards
+    still sum to the final quality.
 
     ## Info
     `quality` so far and `action_mask`, see above. With `reveal=True` also `hidden`, for

@@ -16,6 +16,7 @@ from copyright_gym.errors import OptionError, listed
 from copyright_gym.features import MARKUPS, SHARES, bounds
 from copyright_gym.policies import Level, Policy, answers_one, as_policy, is_stateless
 from copyright_gym.single import SingleMarket
+from copyright_gym.single_make import make_single
 
 Observation = NDArray[np.float32]
 Action = TypeVar("Action")
@@ -54,7 +55,7 @@ class MarketEnv(gym.Env[Observation, Action]):
             PackError: the pack is unknown or damaged.
         """
         check_flags(reveal, render_mode)
-        self.market = SingleMarket(config)
+        self.market = make_single(config)
         self.reveal = reveal
         self.render_mode = render_mode
         self._viewer = Viewer()
@@ -215,13 +216,8 @@ def open_round(market: SingleMarket, policy: Policy) -> None:
         market: the market, between rounds.
         policy: the round policy.
     """
-    observation, act_one = market.round_observation(), answers_one(policy)
-    if act_one:
-        action = act_one(observation)
-    else:
-        mask = market.round_mask().view(np.bool_)
-        action = policy.act(observation[None], mask[None])[0]
-    market.begin_round(_SHARES[action])
+    observation, mask = market.round_observation(), market.round_mask()
+    market.begin_round(_SHARES[_answer(policy, observation, mask)])
 
 
 def finish_round(market: SingleMarket, policy: Policy) -> float:
@@ -236,9 +232,17 @@ def finish_round(market: SingleMarket, policy: Policy) -> float:
     """
     reward = 0.0
     while market.due:
-        mask = market.holder_mask()[None].view(np.bool_)
-        reward += market.offer(int(policy.act(market.holder_observation()[None], mask)[0]))
+        action = _answer(policy, market.holder_observation(), market.holder_mask())
+        reward += market.offer(action)
     return reward + market.end_round()
+
+
+def _answer(policy: Policy, observation: Observation, mask: NDArray[np.int8]) -> int:
+    """Return what a policy does in one market."""
+    act_one, legal = answers_one(policy), mask.view(np.bool_)
+    if act_one:
+        return act_one(observation, legal)
+    return int(policy.act(observation[None], legal[None])[0])
 
 
 def check_flags(reveal: bool, render_mode: str | None) -> None:

@@ -16,16 +16,16 @@ _DRAWN_AHEAD = 64
 class Draws:
     """A generator per market, and normals drawn ahead from each."""
 
-    def __init__(self, n: int, holders: int) -> None:
+    def __init__(self, n: int, normals: int) -> None:
         """Make n generators that are not seeded yet.
 
         Args:
             n: number of markets.
-            holders: number of holders H; an episode needs as many normals.
+            normals: how many of them an episode needs.
         """
         self._generators: list[np.random.Generator | None] = [None] * n
-        self._episodes = max(1, _DRAWN_AHEAD // holders)
-        self._ahead = np.zeros((n, self._episodes, holders))
+        self._episodes = max(1, _DRAWN_AHEAD // normals)
+        self._ahead = np.zeros((n, self._episodes, normals))
         self._used = np.full(n, self._episodes)
 
     def reseed(self, row: int, seed: int | None) -> bool:
@@ -52,13 +52,13 @@ class Draws:
         return generator
 
     def normals(self, rows: Ints) -> Floats:
-        """Return the next H normals of some markets.
+        """Return the normals for the next episodes of some markets.
 
         Args:
             rows: int64 (k,), the markets.
 
         Returns:
-            float64 (k, H).
+            float64 (k, normals).
         """
         used = self._used[rows]
         empty = rows[used == self._episodes]

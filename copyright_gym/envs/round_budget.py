@@ -45,7 +45,7 @@ class RoundBudgetEnv(DiscreteMarketEnv):
 
     ## Rewards
     The change of the model's quality in the round. The rewards of an episode sum to its final
-    quality. `kappa` and `copyright_weight` act as in `HolderAllocationEnv`.
+    quality. `kappa`, `copyright_weight` and `noise` act as in `HolderAllocationEnv`.
 
     ## Info
     `quality` so far and `action_mask`, see above. With `reveal=True` also `hidden`, for

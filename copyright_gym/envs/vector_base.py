@@ -82,7 +82,7 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.single_action_space = action_space
         self.action_space = batch_space(action_space, num_envs)
-        self._draws = Draws(num_envs, self.market.holders)
+        self._draws = Draws(num_envs, self.market.normals)
         self._everyone = np.ones(num_envs, np.bool_)
         # Markets that the next step resets; None if there are none.
         self._waiting: Bools | None = None
@@ -135,7 +135,7 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
             InvalidAction: an action is not in the action space; the state is unchanged.
             ResetNeeded: an episode has not begun or is over.
         """
-        if self.num_envs < _MANY:
+        if self.num_envs < _MANY or self.market.kernel:
             return self._step(actions)
         before = np.setbufsize(_BUFFER)
         try:
@@ -198,7 +198,7 @@ class VectorMarketEnv(VectorEnv[Observations, NDArray[Any], NDArray[Any]]):
             self.market.reset(generators, where)
         else:
             self.market.restart(self._draws.normals(rows), rows)
-        self._begin(rows.tolist(), where)
+        self._begin(rows, where)
 
     def _infos(self, where: Bools | None) -> dict[str, Any]:
         """Return the infos of the markets `where`, None for all; those of the others are 0."""

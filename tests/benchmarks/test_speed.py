@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from copyright_gym import compiled
 from copyright_gym.benchmarks import speed
 from copyright_gym.cli import main
 
@@ -18,6 +19,7 @@ def brief(monkeypatch):
 def test_json(synthetic_pack, capsys):
     assert main(["speed", "--json", "--pack", synthetic_pack, "--repeats", "2"]) == 0
     result = json.loads(capsys.readouterr().out)
+    assert result["compiled"] is (compiled.kernel is not None)
     cases, footprint = result["cases"], result["footprint"]
     assert [case["case"] for case in cases] == ["single", "n=1", "n=64"] * 2
     for case in cases:
@@ -36,7 +38,8 @@ def test_json(synthetic_pack, capsys):
 @pytest.mark.usefixtures("brief")
 def test_table(synthetic_pack):
     lines = speed.speed_report(synthetic_pack, repeats=1).splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert "HolderAllocation-v0" in lines[1]
     assert lines[1].split()[-1] == "3.0"
     assert "4,096 markets" in lines[7]
+    assert lines[9] == f"compiled kernel: {'yes' if compiled.kernel else 'no'}"

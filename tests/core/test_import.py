@@ -20,7 +20,9 @@ def test_the_core_needs_gymnasium_and_numpy_only():
     run = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     new, torch = run.stdout.splitlines()
     assert torch == "False"
-    assert set(new.split()) - set(sys.stdlib_module_names) <= ALLOWED
+    # Compiled modules share types under a name such as _cython_3_1_0.
+    foreign = {name for name in new.split() if not name.startswith("_cython_")}
+    assert foreign - set(sys.stdlib_module_names) <= ALLOWED
 
 
 def test_every_environment_is_registered_by_a_string():

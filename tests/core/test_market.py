@@ -335,3 +335,37 @@ def test_calls_out_of_turn(synthetic_pack):
     with pytest.raises(ResetNeeded, match="end of the episode"):
         market.begin_round(np.zeros(2))
     assert_same(before, state(market))
+
+
+def test_noise(synthetic_pack):
+    """Each round in which something is bought ends with noise that its generator foretells."""
+    quiet, noisy = new_market(synthetic_pack), new_market(synthetic_pack, noise=True)
+    levels, rng = load_pack(synthetic_pack).surrogate.noise, np.random.default_rng(1)
+    z = np.array([np.random.default_rng(seed).standard_normal(8 + 5)[8:] for seed in range(3)])
+    np.testing.assert_array_equal(quiet.factor, noisy.factor)
+    total = np.zeros(3)
+    for t in range(5):
+        actions = rng.integers(0, 11, (8, 3)) if t != 2 else np.zeros((8, 3), int)
+        before = noisy.quality.copy()
+        for market in (quiet, noisy):
+            market.begin_round(np.full(3, 0.5))
+            for offers in actions:
+                reward = market.offer(offers)
+                total += reward if market is noisy else 0
+        assert (quiet.end_round() == 0).all()
+        total += noisy.end_round()
+        bought = quiet.accepted > 0
+        assert bought.all() == (t != 2)
+        noise = levels[quiet.bought.sum(axis=(1, 2))] * z[:, t]
+        expected = np.where(bought, quiet.quality + noise, before)
+        np.testing.assert_array_equal(noisy.quality, expected)
+        np.testing.assert_array_equal(noisy.last_change, noisy.quality - before)
+    np.testing.assert_allclose(total, noisy.quality, rtol=0, atol=1e-12)
+
+
+def test_noise_needs_a_model_that_knows_it(synthetic_pack):
+    class Exact:
+        marginal = False
+
+    with pytest.raises(OptionError, match="noise needs a quality model with an attribute noise"):
+        Market(MarketConfig(pack=synthetic_pack, noise=True), 1, Exact())

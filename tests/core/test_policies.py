@@ -17,8 +17,8 @@ from copyright_gym import (
     register_policy,
 )
 from copyright_gym.errors import MissingExtraError, OptionError, PackError, PolicyError
-from copyright_gym.heuristics import GreedyHolder, GreedyRound
-from copyright_gym.observations import MARKUPS, ROUND_FEATURES, SHARES
+from copyright_gym.heuristics import GreedyHolder, GreedyRound, UniformHolder
+from copyright_gym.observations import HOLDER_FEATURES, MARKUPS, ROUND_FEATURES, SHARES
 from copyright_gym.policies import as_policy
 
 
@@ -154,4 +154,24 @@ def test_one_market_gets_the_same_answer():
     observations = np.zeros((1000, len(ROUND_FEATURES)), np.float32)
     observations[1:, ROUND_FEATURES.index("even_share")] = 1 / np.arange(1, 1000)
     together = policy.act(observations, np.ones((1000, 11), bool))
-    assert [policy.act_one(row) for row in observations] == together.tolist()
+    mask = np.ones(11, bool)
+    assert [policy.act_one(row, mask) for row in observations] == together.tolist()
+
+
+@pytest.mark.parametrize("policy", [UniformHolder(), GreedyHolder(), GreedyHolder(1.3)])
+def test_holder_policies_answer_alike_for_one_market(policy):
+    rng = np.random.default_rng(0)
+    observations = rng.random((3000, len(HOLDER_FEATURES)), np.float32)
+    cost, money = (HOLDER_FEATURES.index(name) for name in ("cost", "round_left"))
+    # Shares that reach a markup exactly, and lots without a price.
+    observations[:1000, cost] = (
+        observations[:1000, money]
+        * observations[:1000, HOLDER_FEATURES.index("even_share")]
+        / rng.choice(MARKUPS[1:], 1000).astype(np.float32)
+    )
+    observations[1000:1100, cost] = 0
+    masks = np.tri(11, dtype=bool)[rng.integers(0, 11, 3000)]
+    together = policy.act(observations, masks)
+    assert len(set(together.tolist())) > 5
+    alone = [policy.act_one(*both) for both in zip(observations, masks, strict=True)]
+    assert alone == together.tolist()

@@ -28,6 +28,7 @@ options = st.fixed_dictionaries(
         "kappa": st.sampled_from([0.0, 0.3]),
         "copyright_weight": st.sampled_from([0.0, 0.2]),
         "visible_expectations": st.booleans(),
+        "noise": st.booleans(),
         "order": st.sampled_from(["index", "value", "random"]),
     }
 )

@@ -77,6 +77,7 @@ def test_equal_when_markets_diverge(synthetic_pack, env_id, other, mode, n):
         "kappa": 0.2,
         "copyright_weight": 0.1,
         "visible_expectations": True,
+        "noise": True,
         "reveal": True,
         "rho": 0.1,
         "sigma": 0.0,
