@@ -52,12 +52,15 @@ def check_complete(folder: Path, manifest: Mapping[str, Any], works: NDArray[np.
     if "recipe" not in manifest["provenance"]:
         return
     gaps = list(_file_gaps(manifest))
-    if not gaps and WORKS in manifest["files"]:
-        gaps += _work_gaps(folder, manifest, works)
-    if not gaps and corpus_is_readable():
-        gaps += _corpus_gaps(folder, manifest, works.shape)
-        if COALITIONS in manifest["files"]:
-            gaps += _coalition_gaps(folder, works.shape[1])
+    try:
+        if not gaps and WORKS in manifest["files"]:
+            gaps += _work_gaps(folder, manifest, works)
+        if not gaps and corpus_is_readable():
+            gaps += _corpus_gaps(folder, manifest, works.shape)
+            if COALITIONS in manifest["files"]:
+                gaps += _coalition_gaps(folder, works.shape[1])
+    except (KeyError, TypeError, ValueError) as error:
+        raise PackError(f"pack {folder} is not complete: an entry is missing: {error!r}") from error
     if gaps:
         more = f"; and {len(gaps) - _NAMED} more" if len(gaps) > _NAMED else ""
         raise PackError(f"pack {folder} is not complete: {'; '.join(gaps[:_NAMED])}{more}")
@@ -97,17 +100,8 @@ def _corpus_gaps(
 
     rows = pq.read_table(folder / CORPUS).to_pylist()
     fit, signal = (_json(folder / name) for name in (_FIT, _SIGNAL))
-    # A round without purchases is no measurement; runs of a seed that begin alike share theirs.
-    measured = {
-        (json.dumps(history[: row["round"]]), row["seed"])
-        for row in rows
-        if (history := json.loads(row["history"]))[row["round"] - 1 :][:1] not in ([], [[]])
-    }
-    if len(measured) != fit["measurements"]:
-        yield (
-            f"{CORPUS} has {len(measured)} measurements, "
-            f"the surrogate was fitted to {fit['measurements']}"
-        )
+    if len(rows) != fit["rows"]:
+        yield f"{CORPUS} has {len(rows)} rows, the surrogate's report counts {fit['rows']}"
     base_distance = manifest["quality"]["base_distance"]
     rounds: dict[tuple[str, int], list[int]] = {}
     for row in rows:

@@ -76,7 +76,16 @@ def test_a_base_that_is_only_named_is_not_missing(pack: Path) -> None:
 
 def test_missing_rows_are_named(pack: Path) -> None:
     change_rows(pack, lambda rows: rows[1:])
-    with pytest.raises(PackError, match=r"measurements, the .* fitted to .*has rounds \[2, 3"):
+    with pytest.raises(PackError, match=r"rows, the surrogate.s report counts .*has rounds \[2, 3"):
+        verify_pack(pack)
+
+
+def test_a_missing_entry_is_named(pack: Path) -> None:
+    fit = json.loads((pack / "surrogate.json").read_text())
+    del fit["rows"]
+    (pack / "surrogate.json").write_text(json.dumps(fit))
+    seal(pack)
+    with pytest.raises(PackError, match=r"not complete: an entry is missing: KeyError\('rows'\)"):
         verify_pack(pack)
 
 
