@@ -15,7 +15,7 @@ import numpy as np
 
 cdef enum:
     # Hidden units for which the compiler unrolls loops.
-    USUAL = 8
+    USUAL = 16
 
 
 cdef class Exposures:
