@@ -115,7 +115,9 @@ def _drawn_rows(rows: Measured) -> Floats:
 def _drawn_means(weights: Floats, values: NDArray[Any]) -> Floats:
     """Return the weighted means of (n,) values, (m,); not a number where no row was drawn."""
     total = weights.sum(axis=1)
-    return np.divide(weights @ values, total, out=np.full(len(total), np.nan), where=total > 0)
+    means = np.full(len(total), np.nan)
+    np.divide(weights @ values, total, out=means, where=total > 0)
+    return means
 
 
 def _interval(draws: Floats) -> list[float]:
