@@ -30,7 +30,8 @@ def error_report(rows: Measured, errors: Floats, noise: SeedNoise) -> dict[str, 
     Returns:
         JSON-safe figures: `r2`, `r2_of_explainable` (of the total variance minus that of the
         seed noise), `mean_absolute_error` and `over_seed_noise`, each with `_interval`, and the
-        last two again in `by_lots`.
+        last two again in `by_lots`. R² is NaN where the quality varies no more than
+        the seed noise.
     """
     drawn = _drawn_rows(rows)
     everything = np.ones((1, len(errors)))
@@ -114,8 +115,11 @@ def _drawn_rows(rows: Measured) -> Floats:
 def _drawn_means(weights: Floats, values: NDArray[Any]) -> Floats:
     """Return the weighted means of (n,) values, (m,); not a number where no row was drawn."""
     total = weights.sum(axis=1)
-    return np.divide(weights @ values, total, out=np.full(len(total), np.nan), where=total > 0)
+    means = np.full(len(total), np.nan)
+    np.divide(weights @ values, total, out=means, where=total > 0)
+    return means
 
 
 def _interval(draws: Floats) -> list[float]:
-    return [float(x) for x in np.nanquantile(draws, (0.025, 0.975))]
+    some = draws[~np.isnan(draws)]
+    return [float(x) for x in np.quantile(some, (0.025, 0.975))] if len(some) else [np.nan] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, Final
@@ -28,9 +29,7 @@ def compare_forms(rows: Measured) -> dict[str, Any]:
     """
     noise = seed_noise(rows)
     return {
-        name: error_report(
-            rows, held_out_errors(lambda part, form=form: fit_chosen(form, part), rows), noise
-        )
+        name: error_report(rows, held_out_errors(functools.partial(fit_chosen, form), rows), noise)
         for name, form in FORMS.items()
     }
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -59,8 +60,9 @@ def test_a_folder_becomes_a_verified_pack(
     monkeypatch.setattr(LocalWorkers, "play", in_process)
     for module in (builder, signal):
         monkeypatch.setattr(module, "signal_runs", lambda h, t: signal_runs(h, t, seeds=2))
-    for name, values in (("_FITS", 1), ("_FADES", (0.9,)), ("_PENALTIES", (1e-4,))):
-        monkeypatch.setattr(surrogate_fit, name, values)
+    one_setting = replace(surrogate_fit.EXPOSURE, settings=surrogate_fit.EXPOSURE.settings[:1])
+    monkeypatch.setattr(surrogate_fit, "EXPOSURE", one_setting)
+    monkeypatch.setattr(surrogate_fit, "_FITS", 1)
     monkeypatch.setattr(Studio, "measure", measure)
     monkeypatch.setattr(lot_scores, "GENERATIONS", 1)
     command = [
