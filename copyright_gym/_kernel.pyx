@@ -15,7 +15,7 @@ import numpy as np
 
 cdef enum:
     # Hidden units for which the compiler unrolls loops.
-    USUAL = 16
+    USUAL = 8
 
 
 cdef class Exposures:

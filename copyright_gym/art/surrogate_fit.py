@@ -16,8 +16,7 @@ from copyright_gym.art.measured import Floats, Measured, seed_noise
 from copyright_gym.art.surrogate_error import coverage_report, error_report
 from copyright_gym.exposure_surrogate import ExposureSurrogate
 
-_FITS: Final = 2  # averaged; together 16 hidden units
-_HIDDEN: Final = 8  # units of each
+_HIDDEN: Final = 8
 _FADES: Final = (0.86, 0.9, 0.94)
 _PENALTIES: Final = (3e-5, 1e-4)
 _ITERATIONS: Final = 300
@@ -44,9 +43,7 @@ def exposure_features(bought: NDArray[np.bool_], fade: float) -> Floats:
 
 
 def fit_exposure(rows: Measured, fade: float, penalty: float) -> ExposureSurrogate:
-    """Fit an exposure surrogate: the mean of fits from different starts, as one hidden layer.
-
-    Fits to few histories differ with their starting weights; their mean errs less than the best.
+    """Fit an exposure surrogate by L-BFGS on squared error.
 
     Args:
         rows: Measured qualities.
@@ -58,18 +55,15 @@ def fit_exposure(rows: Measured, fade: float, penalty: float) -> ExposureSurroga
     """
     _, rounds, holders = rows.bought.shape
     inputs = exposure_features(rows.bought, fade)
-    fits = [_fit_layer(inputs, rows.quality, penalty, seed) for seed in range(_FITS)]
-    weights, bias, out = (np.concatenate(parts, axis=-1) for parts in zip(*fits, strict=True))
+    weights, bias, out = _fit_layer(inputs, rows.quality, penalty)
     shares, exposures = np.split(weights, 2)
     noise = np.zeros(rounds * holders + 1)
-    return ExposureSurrogate(rounds, fade, shares, exposures, bias, out / _FITS, noise)
+    return ExposureSurrogate(rounds, fade, shares, exposures, bias, out, noise)
 
 
-def _fit_layer(
-    inputs: Floats, target: Floats, penalty: float, seed: int
-) -> tuple[Floats, Floats, Floats]:
-    """Return input weights (F, K), bias (K,) and output weights (K,) by L-BFGS."""
-    rng = np.random.default_rng(seed)
+def _fit_layer(inputs: Floats, target: Floats, penalty: float) -> tuple[Floats, Floats, Floats]:
+    """Return input weights (F, K), bias (K,) and output weights (K,)."""
+    rng = np.random.default_rng(0)
     size = inputs.shape[1]
     shapes = ((size, _HIDDEN), (_HIDDEN,), (_HIDDEN,))
     ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]

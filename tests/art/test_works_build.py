@@ -62,7 +62,6 @@ def test_a_folder_becomes_a_verified_pack(
         monkeypatch.setattr(module, "signal_runs", lambda h, t: signal_runs(h, t, seeds=2))
     one_setting = replace(surrogate_fit.EXPOSURE, settings=surrogate_fit.EXPOSURE.settings[:1])
     monkeypatch.setattr(surrogate_fit, "EXPOSURE", one_setting)
-    monkeypatch.setattr(surrogate_fit, "_FITS", 1)
     monkeypatch.setattr(Studio, "measure", measure)
     monkeypatch.setattr(lot_scores, "GENERATIONS", 1)
     command = [
