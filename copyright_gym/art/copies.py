@@ -77,13 +77,13 @@ def image_to_image(
     """
     from diffusers import StableDiffusionXLImg2ImgPipeline
 
-    redraw = StableDiffusionXLImg2ImgPipeline(**pipeline.components, add_watermarker=False)
+    redraw: Any = StableDiffusionXLImg2ImgPipeline(**pipeline.components, add_watermarker=False)
     redraw.set_progress_bar_config(disable=True)
     copies = []
     for amount in IMAGE_TO_IMAGE:
         parts = []
         for start in range(0, len(works), 64):
-            part = conditions[slice(start, start + 64)]
+            part = conditions[slice(start, start + 64)].to(pipeline.unet.device)
             output = redraw(
                 image=_planar(works[start : start + 64]).float() / 255,
                 prompt_embeds=part.tokens,
@@ -114,7 +114,7 @@ def _mixed(share: float, works: Images, others: NDArray[Any]) -> Images:
 
 
 def _identity(works: Images, others: Images, rng: np.random.Generator) -> Images:
-    return works.copy()
+    return np.array(works)
 
 
 def _jpeg(quality: int, works: Images, others: Images, rng: np.random.Generator) -> Images:
@@ -146,7 +146,10 @@ def _crop(share: float, works: Images, others: Images, rng: np.random.Generator)
 
     def cut(image: Tensor) -> Tensor:
         top, left = rng.integers(size - side + 1, size=2).tolist()
-        return vision.resized_crop(image, top, left, side, side, [size, size], antialias=True)
+        part: Tensor = vision.resized_crop(
+            image, top, left, side, side, [size, size], antialias=True
+        )
+        return part
 
     return _each(works, cut)
 
@@ -161,7 +164,8 @@ def _rotate(degrees: float, works: Images, others: Images, rng: np.random.Genera
 
     def turn(image: Tensor) -> Tensor:
         angle = degrees * rng.choice([-1, 1])
-        return vision.rotate(image, angle, interpolation=bilinear, fill=_WHITE)
+        turned: Tensor = vision.rotate(image, angle, interpolation=bilinear, fill=_WHITE)
+        return turned
 
     return _each(works, turn)
 
@@ -170,7 +174,7 @@ def _cutmix(share: float, works: Images, others: Images, rng: np.random.Generato
     """Paste a square of another work over all but this share of the area."""
     size = works.shape[1]
     side = round(size * (1 - share) ** 0.5)
-    mixed = works.copy()
+    mixed = np.array(works)
     for image, other in zip(mixed, others, strict=True):
         top, left = rng.integers(size - side + 1, size=2)
         window = slice(top, top + side), slice(left, left + side)

@@ -6,6 +6,7 @@ Euclidean distance of their embeddings says.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -110,7 +111,7 @@ def _layout(x: Tensor) -> Tensor:
 
 def _fine_structure(pixels: Tensor, stage: Tensor) -> Tensor:
     parts = [_layout(functional.adaptive_avg_pool2d(x, _CELLS)) for x in (pixels, stage)]
-    return torch.cat(parts, dim=1) / len(parts) ** 0.5
+    return torch.cat(parts, dim=1) / math.sqrt(len(parts))
 
 
 def _open_clip_embedding(architecture: str, weights: str) -> Embedding:
