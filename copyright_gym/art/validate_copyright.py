@@ -18,7 +18,12 @@ from copyright_gym.art.copy_measures import measure
 from copyright_gym.art.copy_report import HolderScores, copy_report
 from copyright_gym.art.copy_trials import SPLITS, TrialMaker
 from copyright_gym.art.live import pack_studio
-from copyright_gym.art.lot_scores import holder_similarity, measured_lots
+from copyright_gym.art.lot_scores import (
+    DEFAULT_PARTS,
+    CopyrightParts,
+    holder_similarity,
+    measured_lots,
+)
 from copyright_gym.art.memorisation import memorisation_curve
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
@@ -63,19 +68,25 @@ def measure_copyright(folder: Path, work: Path) -> dict[str, Any]:
             folder, lots that the build scored already are not scored again.
     """
     pack = load_pack(folder)
+    parts = CopyrightParts(**pack.provenance.get("copyright", {}))
     report = {
         "pack": pack.name,
-        **measure_studio(functools.partial(pack_studio, pack), Plan(), work),
+        **measure_studio(functools.partial(pack_studio, pack), Plan(), work, parts),
     }
     write_whole(work / COPYRIGHT, json.dumps(report, indent=1, sort_keys=True) + "\n")
     return report
 
 
-def measure_studio(make_studio: Callable[[], Studio], plan: Plan, work: Path) -> dict[str, Any]:
+def measure_studio(
+    make_studio: Callable[[], Studio],
+    plan: Plan,
+    work: Path,
+    parts: CopyrightParts = DEFAULT_PARTS,
+) -> dict[str, Any]:
     """Do the same for a studio; see `measure_copyright`."""
     work.mkdir(parents=True, exist_ok=True)
     studio = make_studio()
-    similarities = functools.cache(functools.partial(holder_similarity, studio))
+    similarities = functools.cache(functools.partial(holder_similarity, studio, parts=parts))
     scores = _scored_trials(studio, similarities, plan, work / "copies")
     report = copy_report(scores, plan.draws)
     holders = range(min(plan.memorised_holders, len(studio.collection.holders)))
@@ -86,7 +97,8 @@ def measure_studio(make_studio: Callable[[], Studio], plan: Plan, work: Path) ->
         }
         for i in tqdm(holders, desc="memorising")
     ]
-    report["lots"] = lot_report(measured_lots(studio, work / "copyright"))
+    report["lots"] = lot_report(measured_lots(studio, work / "copyright", parts))
+    report["parts"] = parts.named()
     report["plan"] = asdict(plan)
     report["seed"] = _SEED
     return report
