@@ -47,7 +47,7 @@ def _validate_copyright(options: argparse.Namespace) -> None:
         return
     title = f"{report['works']['test']} test works"
     print(f"{title:22s}  AUC                    TPR at 1 % FPR  Spearman")
-    for name, row in report["measures"].items():
+    for name, row in sorted(report["measures"].items(), key=lambda item: -item[1]["auc"]):
         interval = f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]"
         print(
             f"{name:22s}  {interval:21s}  {row['tpr_at_1_percent_fpr']:14.3f}"

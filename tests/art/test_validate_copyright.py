@@ -4,14 +4,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
-from tiny_studio import make_studio
 
 from copyright_gym.art import similarity, validate_copyright
 from copyright_gym.art.copies import GRADES, graded_copies
 from copyright_gym.art.copy_report import HolderScores, Split, copy_report
 from copyright_gym.art.detection import auc, bootstrap, interval, true_positive_rate
 from copyright_gym.art.dicebear_works import draw_works
+from copyright_gym.art.studio import Studio
 from copyright_gym.art.validate_copyright import Plan, lot_report, measure_studio
+from copyright_gym.cli import main
 
 PLAN = Plan(
     sources=2,
@@ -140,10 +141,10 @@ def test_reliability_falls_with_noise_between_seeds() -> None:
 
 
 def test_validation_runs_and_goes_on_where_it_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(similarity, "aligned_variants", lambda pixels: [pixels])
-    report = measure_studio(make_studio, PLAN, tmp_path)
+    report = measure_studio(lambda: studio, PLAN, tmp_path)
     assert report["works"] == {"validation": 4, "test": 4}
     assert report["measures"]["copyright metric"]["auc"] > 0.5
     names = [row["transform"] for row in report["transforms"]]
@@ -158,5 +159,20 @@ def test_validation_runs_and_goes_on_where_it_stopped(
 
     monkeypatch.setattr(validate_copyright, "measure", fail)
     monkeypatch.setattr(validate_copyright, "memorisation_curve", fail)
-    again = measure_studio(make_studio, PLAN, tmp_path)
+    again = measure_studio(lambda: studio, PLAN, tmp_path)
     assert json.dumps(again) == json.dumps(report)
+
+
+def test_command_prints_and_plots_what_the_pack_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plot = tmp_path / "weights.svg"
+    main(["validate", "copyright", "--pack", "portrait", "--plot", str(plot)])
+    text = capsys.readouterr().out
+    assert "weight a chosen on validation works" in text
+    assert "<svg" in plot.read_text()
+    main(["validate", "copyright", "--pack", "portrait", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    metric = report["measures"]["copyright metric"]
+    assert f"{metric['auc']:.3f} [{metric['auc_low']:.3f}, {metric['auc_high']:.3f}]" in text
+    assert report["works"]["test"] == 128
