@@ -1,7 +1,7 @@
 """What to buy at best when it is known what every lot costs.
 
-From several plans of `LotValues.plan`, each over some of the rounds, exchanges of lots go on until
-none helps. Then each lot in turn must show that doing without it is no better. Tests compare with
+From several plans of `LotValues.plan`, each over some of the rounds, and from the best two lots,
+exchanges of lots go on until none helps. Then each lot in turn must show that doing without it is no better. Tests compare with
 the best of all histories in markets that are small enough to list them.
 
 Source: our construction; a knapsack by local search from greedy starts.
@@ -53,6 +53,7 @@ class OracleSearch:
         windows += [round_of <= last for last in range(self.rounds - 1)]
         plans = [held | self.values.plan(held, offered & some, finite, money) for some in windows]
         plans.append(held | self.values.fill(held, offered, finite, money, np.zeros_like(held)))
+        plans.append(self._best_pair(held, offered, finite, money))
         price = np.where(offered, cost, 0.0)
         best = held
         for start in self._ranked([held, *plans])[:_STARTS]:
@@ -69,6 +70,22 @@ class OracleSearch:
             )
             best[rows] = self._ranked([best[rows], found])[0]
         return best
+
+    def _best_pair(self, held: Bools, offered: Bools, cost: Floats, money: Floats) -> Bools:
+        """Add the two lots that are best together: each alone may lower the quality."""
+        first, second = np.triu_indices(held.shape[1], 1)
+        both = offered[:, first] & offered[:, second]
+        row, pair = np.nonzero(both & (cost[:, first] + cost[:, second] <= money[:, None]))
+        histories = held[row]
+        places = np.arange(len(row))
+        histories[places, first[pair]] = histories[places, second[pair]] = True
+        quality = np.full(both.shape, -np.inf)
+        quality[row, pair] = self.values.quality(histories)
+        best, found = quality.argmax(axis=1), np.isfinite(quality).any(axis=1)
+        chosen = held.copy()
+        for lots in (first, second):
+            chosen[found, lots[best[found]]] = True
+        return chosen
 
     def _ranked(self, histories: list[Bools]) -> Bools:
         """Return the best of some histories for each market, the second best and so on."""

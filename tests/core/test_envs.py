@@ -256,6 +256,7 @@ def test_one_market_matches_itself_in_a_vector(synthetic_pack, env_id):
 def test_cloudpickled_copy_goes_on_identically(synthetic_pack, env_id):
     env = gym.make(env_id, pack=synthetic_pack)
     env.reset(seed=3)
+    env.action_space.seed(3)
     env.step(env.action_space.sample())
     copy = cloudpickle.loads(cloudpickle.dumps(env))
     for _ in range(3):
