@@ -70,7 +70,7 @@ def _file_gaps(manifest: Mapping[str, Any]) -> Iterator[str]:
     provenance, files = manifest["provenance"], set(manifest["files"])
     needed = [*_ALWAYS, *([WORKS] if provenance["recipe"] == "works" else [])]
     # A large base model is named in the provenance and not held.
-    if "base" not in provenance or any(name.startswith("base/") for name in files):
+    if provenance["base"]["held"]:
         needed.append(_BASE)
     for name in needed:
         if name not in files:

@@ -160,7 +160,7 @@ def build_pack(
         provenance={
             "recipe": recipe.name,
             "command": shlex.join(command),
-            "base": base_facts(base),
+            "base": {**base_facts(base), "held": bool(held_base(base))},
             "finetune": settings.to_dict(),
             "sampling": asdict(sampling),
             "feature": feature,

@@ -70,7 +70,7 @@ def test_a_base_that_is_only_named_is_not_missing(pack: Path) -> None:
     with pytest.raises(PackError, match="base/model_index"):
         verify_pack(pack)
     provenance = json.loads((pack / "manifest.json").read_text())["provenance"]
-    seal(pack, provenance=provenance | {"base": {"name": "someone/model"}})
+    seal(pack, provenance=provenance | {"base": {"name": "someone/model", "held": False}})
     verify_pack(pack)
 
 
