@@ -1,8 +1,9 @@
 """What to buy at best when it is known what every lot costs.
 
 From several plans of `LotValues.plan`, each over some of the rounds, and from the best two lots,
-exchanges of lots go on until none helps. Then each lot in turn must show that doing without it is no better. Tests compare with
-the best of all histories in markets that are small enough to list them.
+exchanges of lots go on until none helps. Then each lot in turn must show that doing without it is
+no better. Tests compare with the best of all histories in markets that are small enough to list
+them.
 
 Source: our construction; a knapsack by local search from greedy starts.
 """

@@ -107,10 +107,10 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run.add_argument(
         "--policies",
         nargs="+",
-        default=["baselines", "rivals", "limits"],
+        default=["baselines", "rivals", "oracle"],
         metavar="NAME",
-        help="ROUND+HOLDER, hierarchical, a joint policy, or a group: baselines, rivals, "
-        "trained-rivals, limits",
+        help="ROUND+HOLDER, hierarchical, a joint policy such as oracle, or a group: baselines, "
+        "rivals, trained-rivals, ablations (baselines rivals oracle)",
     )
     run.add_argument("--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)")
     run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")

@@ -190,10 +190,3 @@ def decode(vae: Any, latents: Tensor) -> NDArray[np.uint8]:
         for part in parts.split(images_at_once(latents.shape[-1] * scale))
     ]
     return to_images(torch.cat(pixels))
-
-
-def load_autoencoder(folder: Path) -> Any:
-    """Load a trained autoencoder from a folder with `config.json` and safetensors weights."""
-    from diffusers import AutoencoderKL
-
-    return AutoencoderKL.from_pretrained(folder, use_safetensors=True).eval()

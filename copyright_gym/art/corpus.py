@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from copyright_gym.art.studio import Studio
-from copyright_gym.art.tensor_files import save_tensors
+from copyright_gym.art.tensor_files import load_tensors, save_tensors
 from copyright_gym.art.whole_file import write_whole
 
 History = tuple[tuple[int, ...], ...]
@@ -176,9 +176,7 @@ class RunStore:
 
     def weights(self, run: Run, rounds_done: int) -> Any:
         """Return the stored weights after `rounds_done` rounds."""
-        from safetensors.torch import load_file
-
-        return load_file(self._weights_path(run, rounds_done))
+        return load_tensors(self._weights_path(run, rounds_done))[0]
 
     def unfinished_path(self, run: Run, t: int) -> Path:
         """Return where the steps of round `t` are kept until it is finished."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from scipy.stats import rankdata
 
 from copyright_gym.art.adapters import Weights, set_weights
@@ -29,6 +27,8 @@ from copyright_gym.art.diffusion import denoising_loss
 from copyright_gym.art.finetune import RoundTraining, TrainingSet, finetune
 from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.studio import Studio
+from copyright_gym.art.tensor_files import load_tensors, save_tensors
+from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.works import Works
 
 MakeStudio = Callable[[], Studio]
@@ -94,10 +94,8 @@ class Retraining:
         self.subsets = plan.subsets(len(self.works))
         path = folder / _FULL
         if not path.exists():
-            temporary = path.with_suffix(f".part{os.getpid()}")
-            save_file(self.train(np.ones(len(self.works), bool), seed=0), temporary)
-            temporary.rename(path)
-        self.full: Weights = load_file(path)
+            save_tensors(path, self.train(np.ones(len(self.works), bool), seed=0))
+        self.full: Weights = load_tensors(path)[0]
         holders = len(studio.collection.holders)
         per_holder = len(studio.conditions) // holders
         chosen = np.concatenate([np.arange(plan.targets) + i * per_holder for i in range(holders)])
@@ -147,9 +145,7 @@ class Retraining:
             return
         losses = self.losses(self.train(self.subsets[subset], 1 + seed))
         record = {"subset": np.flatnonzero(self.subsets[subset]).tolist(), "seed": seed}
-        temporary = path.with_suffix(f".part{os.getpid()}")
-        temporary.write_text(json.dumps({**record, "losses": losses}), encoding="utf-8")
-        temporary.rename(path)
+        write_whole(path, json.dumps({**record, "losses": losses}))
 
 
 def record_path(folder: Path, subset: int, seed: int) -> Path:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from tqdm import tqdm
 from copyright_gym.art.adapters import Weights
 from copyright_gym.art.corpus import Run
 from copyright_gym.art.tensor_files import load_tensors, save_tensors
+from copyright_gym.art.whole_file import write_whole
 from copyright_gym.errors import CacheError
 from copyright_gym.pack_files import sha256
 
@@ -142,11 +142,8 @@ class RoundCache:
             "distance": distance,
             "weights_sha256": weights_sha256,
         }
-        path = self._record_path(run)
-        temporary = path.with_suffix(f".part{os.getpid()}")
         with self.writing():
-            temporary.write_text(json.dumps(record), encoding="utf-8")
-            temporary.replace(path)
+            write_whole(self._record_path(run), json.dumps(record))
 
     def _record_path(self, run: Run) -> Path:
         return self.folder / f"{run.name}.json"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import trange
 
+from copyright_gym.art.tensor_files import load_tensors, save_tensors
 from copyright_gym.art.weight_average import WeightAverage
 from copyright_gym.errors import OptionError
 
@@ -52,39 +53,31 @@ class TrainingState:
         Raises:
             OptionError: If the stored state is of another training.
         """
-        done = self._load(total) if self.path is not None and self.path.exists() else 0
+        done = self._load(self.path, total) if self.path is not None and self.path.exists() else 0
         for step in trange(done, total, initial=done, total=total, desc=title, mininterval=5):
             yield step
             if self.path is not None and ((step + 1) % SAVE_EVERY == 0 or step + 1 == total):
                 self._save(self.path, step + 1, total)
 
     def _save(self, path: Path, done: int, total: int) -> None:
-        from safetensors.torch import save_file
-
         tensors = {"generator": self.generator.get_state()}
         for part, model in self.models.items():
             tensors |= {f"{part}.{name}": value for name, value in model.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
         # Cloned, as safetensors takes no tensors that share memory.
-        save_file(
-            {name: value.detach().clone().contiguous() for name, value in tensors.items()},
-            temporary,
+        save_tensors(
+            path,
+            {name: value.detach().clone() for name, value in tensors.items()},
             {"done": str(done), "total": str(total)},
         )
-        temporary.replace(path)
 
-    def _load(self, total: int) -> int:
-        from safetensors import safe_open
-
-        with safe_open(self.path, "pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    def _load(self, path: Path, total: int) -> int:
+        tensors, metadata = load_tensors(path)
         if int(metadata["total"]) != total:
             raise OptionError(
-                f"{self.path} is the state of a training of {metadata['total']} steps, not of "
+                f"{path} is the state of a training of {metadata['total']} steps, not of "
                 f"{total}; choose another --work folder"
             )
         for part, model in self.models.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from copyright_gym.art.corpus import RunStore
 from copyright_gym.art.fresh_histories import FreshHistory, fresh_histories, known_histories
 from copyright_gym.art.live import pack_estimate, pack_studio, require_base, studio_name, trimmed
 from copyright_gym.art.time_estimate import spoken
+from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.errors import PackError
 from copyright_gym.pack import Pack, load_pack
@@ -63,9 +63,7 @@ def validate_live(
     _play(pack, fresh, store, workers)
     distances = [store.distances(item.run) for item in fresh]
     report = {"history_seed": seed, **live_report(pack, fresh, distances)}
-    temporary = out / f"report.json.part{os.getpid()}"
-    temporary.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(out / "report.json")
+    write_whole(out / "report.json", json.dumps(report, indent=1, sort_keys=True) + "\n")
     return report
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from copyright_gym import cli
 from copyright_gym.benchmarks import grid
 from copyright_gym.benchmarks.contestants import expand
 from copyright_gym.benchmarks.grid import Cell, make_cells, read_grid, run_grid
@@ -21,6 +22,13 @@ def cells(pack: str, *policies: str) -> list[Cell]:
         evaluation_seed=0,
         episodes=4,
     )
+
+
+def test_the_command_runs_known_contestants_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[Cell] = []
+    monkeypatch.setattr(grid, "run_grid", lambda cells, out, workers: ran.extend(cells))
+    assert cli.main(["bench", "run", "--out", "unused"]) == 0
+    assert {"uniform+uniform", "gradient", "oracle"} <= {cell.policy for cell in ran}
 
 
 def test_run_resume_and_read(

@@ -32,7 +32,7 @@ def test_missing_rounds_and_holders_are_not_bought():
     np.testing.assert_array_equal(surrogate.quality(bought[:, :3, :4]), surrogate.quality(bought))
 
 
-def test_recency_fades():
+def test_the_order_of_purchases_counts():
     surrogate = make_surrogate()
     early, late = np.zeros((2, 5, 8), bool)
     early[0, 0] = late[4, 0] = True
