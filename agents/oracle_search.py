@@ -83,7 +83,7 @@ class OracleSearch:
         quality = np.full(both.shape, -np.inf)
         quality[row, pair] = self.values.quality(histories)
         best, found = quality.argmax(axis=1), np.isfinite(quality).any(axis=1)
-        chosen = held.copy()
+        chosen: Bools = held.copy()
         for lots in (first, second):
             chosen[found, lots[best[found]]] = True
         return chosen
