@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,13 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from copyright_gym.agents.bins import Bins
 from copyright_gym.agents.memory import memory_for
 from copyright_gym.errors import PolicyError
 from copyright_gym.policies import Level
+from copyright_gym.whole_file import write_whole
 
 _CARD = "card"
 _SCHEMA_VERSION = 1
@@ -152,14 +152,8 @@ class QPolicy:
             The file.
         """
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         card = json.dumps({"schema_version": _SCHEMA_VERSION, **asdict(self.card)}, sort_keys=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            save_file(self.network.layers.state_dict(), temporary, metadata={_CARD: card})
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(target, save(self.network.layers.state_dict(), metadata={_CARD: card}))
         return target
 
 

@@ -29,11 +29,11 @@ from copyright_gym.agents.training import (
     describe,
     train,
 )
-from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
 from copyright_gym.policies import Level, as_policy, policy_names
 from copyright_gym.rollout import Episodes, play, play_joint
+from copyright_gym.whole_file import write_whole
 
 _FILE = ".safetensors"
 
@@ -130,11 +130,11 @@ def train_files(
     draft = folder.with_name(f".{folder.name}.draft")
     if not folder.is_dir() and name == EVOLVED:
         policy = evolve(config, seed=seed, steps=steps)
-        write_atomically(draft / "holder.json", policy.text().encode())
+        write_whole(draft / "holder.json", policy.text().encode())
         draft.replace(folder)
     elif not folder.is_dir() and name in FLAT:
         data = train_flat(name, config, seed=seed, steps=steps).data()
-        write_atomically(draft / "network.npz", data)
+        write_whole(draft / "network.npz", data)
         draft.replace(folder)
     elif not folder.is_dir():
         trainer = train(

@@ -13,10 +13,10 @@ from copyright_gym.agents.baselines import BASELINES, PolicyPair, make_pair
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.training import METHOD, describe, train
 from copyright_gym.benchmarks.evaluate import evaluate, evaluation_seeds, write_rows
-from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.benchmarks.report import Standing, rank, ranking_chart, ranking_table
 from copyright_gym.errors import load_attribute
 from copyright_gym.pack import load_pack
+from copyright_gym.whole_file import write_whole
 
 RANDOM = "random+random"
 
@@ -69,7 +69,7 @@ def run_demo(
         "ranking": _as_json(standings),
     }
     text = json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_atomically(out / "summary.json", text.encode())
+    write_whole(out / "summary.json", text.encode())
     print(f"\nFinal quality on {title}; the method trained for {trainer.steps:,} steps.\n")
     print(ranking_table(standings))
     print(f"\nRows, chart and summary are in {out}/")

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 from copyright_gym import __version__
 from copyright_gym.agents.baselines import PolicyPair
 from copyright_gym.agents.provenance import pack_fingerprint
-from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack
 from copyright_gym.rollout import Episodes, play
+from copyright_gym.whole_file import write_whole
 
 _SPACING = 1_000_000
 _LAST_SEED = 4000
@@ -132,7 +132,7 @@ def write_rows(rows: pa.Table, path: str | Path) -> None:
     """
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)
-    write_atomically(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue())
 
 
 def read_rows(path: str | Path) -> pa.Table:

@@ -36,10 +36,10 @@ from copyright_gym.benchmarks.contestants import (
 )
 from copyright_gym.benchmarks.economics import measures
 from copyright_gym.benchmarks.evaluate import evaluation_seeds
-from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack
+from copyright_gym.whole_file import write_whole
 
 _ECONOMICS = (
     "overspent",
@@ -224,7 +224,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     rows = pa.table({**columns, "seed": np.array(seeds), **numbers}, schema=GRID_SCHEMA)
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)
-    write_atomically(out / "cells" / f"{cell.key}.parquet", buffer.getvalue())
+    write_whole(out / "cells" / f"{cell.key}.parquet", buffer.getvalue())
 
 
 GRID_SCHEMA = pa.schema(

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.benchmarks.contestants import ORACLE
-from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.benchmarks.grid import read_grid
 from copyright_gym.benchmarks.statistics import (
     Interval,
@@ -24,6 +23,7 @@ from copyright_gym.benchmarks.statistics import (
     probability_of_improvement,
 )
 from copyright_gym.errors import OptionError
+from copyright_gym.whole_file import write_whole
 
 Floats = NDArray[np.float64]
 Group = tuple[str, float]
@@ -125,7 +125,7 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
         ]
     )
     for name, text in (("md", markdown), ("csv", table.getvalue()), ("tex", latex)):
-        write_atomically(folder / f"report.{name}", (text.rstrip() + "\n").encode())
+        write_whole(folder / f"report.{name}", (text.rstrip() + "\n").encode())
     _charts(groups, folder)
     return markdown
 
@@ -171,7 +171,7 @@ def _charts(groups: dict[Group, dict[str, Floats]], folder: Path) -> None:
                 axes.legend(loc="best", fontsize="x-small")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=120)
-        write_atomically(folder / f"{name}.png", buffer.getvalue())
+        write_whole(folder / f"{name}.png", buffer.getvalue())
 
 
 def _text(interval: Interval, form: str = ".4f") -> str:

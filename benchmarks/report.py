@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.benchmarks.statistics import (
     Interval,
     bootstrap,
@@ -18,6 +17,7 @@ from copyright_gym.benchmarks.statistics import (
     paired_difference,
 )
 from copyright_gym.errors import OptionError
+from copyright_gym.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -171,4 +171,4 @@ def ranking_chart(standings: Sequence[Standing], title: str, path: str | Path) -
     axes.grid(axis="x", alpha=0.3)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
-    write_atomically(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue())

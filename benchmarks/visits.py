@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copyright_gym.agents.baselines import make_pair
-from copyright_gym.benchmarks.files import write_atomically
 from copyright_gym.config import MarketConfig
 from copyright_gym.visits import Visitors, visited_histories
+from copyright_gym.whole_file import write_whole
 
 
 def visits_to_file(
@@ -37,4 +37,4 @@ def visits_to_file(
     entries = json.loads(out.read_text(encoding="utf-8")) if out.exists() else []
     entries += visited_histories(visitors, MarketConfig(pack=pack), rhos, count, seed)
     lines = ",\n".join(json.dumps(entry) for entry in entries)
-    write_atomically(out, f"[\n{lines}\n]\n".encode())
+    write_whole(out, f"[\n{lines}\n]\n".encode())

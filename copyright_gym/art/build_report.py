@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from copyright_gym.art.whole_file import FULL_DISK, write_whole
 from copyright_gym.errors import BuildError, CopyrightGymError
+from copyright_gym.whole_file import FULL_DISK, write_whole
 
 REPORT: Final = "report.json"
 _EXAMPLES: Final = 3

@@ -23,11 +23,11 @@ from copyright_gym.art.finetune import TrainingSet
 from copyright_gym.art.gradients import gradient_features
 from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.studio import Studio
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.coalition_game import round_shapley_values
 from copyright_gym.errors import OptionError
 from copyright_gym.pack_files import sha256
 from copyright_gym.quality import Surrogate
+from copyright_gym.whole_file import write_whole
 
 Scores = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.tensor_files import load_tensors, save_tensors
-from copyright_gym.art.whole_file import write_whole
+from copyright_gym.whole_file import write_whole
 
 History = tuple[tuple[int, ...], ...]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.pack_files import npz_bytes, sha256
+from copyright_gym.whole_file import write_whole
 
 Features = NDArray[np.float64]
 

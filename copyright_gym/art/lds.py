@@ -28,8 +28,8 @@ from copyright_gym.art.finetune import RoundTraining, TrainingSet, finetune
 from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.tensor_files import load_tensors, save_tensors
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.works import Works
+from copyright_gym.whole_file import write_whole
 
 MakeStudio = Callable[[], Studio]
 Bools = NDArray[np.bool_]

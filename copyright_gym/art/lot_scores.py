@@ -16,7 +16,7 @@ from copyright_gym.art.diffusion import Conditions
 from copyright_gym.art.embeddings import perceptual_embedding, semantic_embedding
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
-from copyright_gym.art.whole_file import write_whole
+from copyright_gym.whole_file import write_whole
 
 GENERATIONS: Final = 8  # works generated a caption
 _SEED: Final = 7

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.errors import OptionError
+from copyright_gym.whole_file import write_whole
 
 METADATA: Final = "metadata.csv"
 COLUMNS: Final = ("file", "caption", "license", "license_url", "attribution", "source")

@@ -10,8 +10,8 @@ from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.lot_scores import DEFAULT_PARTS, CopyrightParts
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.sampling import Sampling
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.errors import OptionError, listed
+from copyright_gym.whole_file import write_whole
 
 
 def pin_settings(

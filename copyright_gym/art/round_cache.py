@@ -23,9 +23,9 @@ from tqdm import tqdm
 from copyright_gym.art.adapters import Weights
 from copyright_gym.art.corpus import Run
 from copyright_gym.art.tensor_files import load_tensors, save_tensors
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.errors import CacheError
 from copyright_gym.pack_files import sha256
+from copyright_gym.whole_file import write_whole
 
 
 class RoundCache:

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from copyright_gym.art.whole_file import FULL_DISK
+from copyright_gym.whole_file import FULL_DISK
 
 
 def save_tensors(

@@ -44,10 +44,10 @@ from copyright_gym.art.pinned_settings import pin_settings
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.studio import Studio
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.pack import Pack, load_pack
 from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, npz_bytes
+from copyright_gym.whole_file import write_whole
 
 Scores = NDArray[np.float64]
 

@@ -27,9 +27,9 @@ from copyright_gym.art.lot_scores import (
 from copyright_gym.art.memorisation import memorisation_curve
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.studio import Studio
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.pack import load_pack
 from copyright_gym.pack_files import COPYRIGHT, npz_bytes
+from copyright_gym.whole_file import write_whole
 
 _SEED: Final = 0
 

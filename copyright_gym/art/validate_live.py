@@ -17,11 +17,11 @@ from copyright_gym.art.corpus import RunStore
 from copyright_gym.art.fresh_histories import FreshHistory, fresh_histories, known_histories
 from copyright_gym.art.live import pack_estimate, pack_studio, require_base, studio_name, trimmed
 from copyright_gym.art.time_estimate import spoken
-from copyright_gym.art.whole_file import write_whole
 from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.errors import PackError
 from copyright_gym.pack import Pack, load_pack
 from copyright_gym.pack_files import SURROGATE, read_manifest
+from copyright_gym.whole_file import write_whole
 
 Floats = NDArray[np.float64]
 

@@ -14,9 +14,10 @@ def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file in one piece; a failed attempt leaves the old file, and nothing else.
 
     Args:
-        path: The file; its folder must be there.
+        path: The file. Its folder is created.
         data: Its contents; text becomes UTF-8.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.part{os.getpid()}")
     try:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
