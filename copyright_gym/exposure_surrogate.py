@@ -32,8 +32,8 @@ class ExposureSurrogate:
     of holder i among N, and m new ones, a round adds m * n_i / N to holder i's exposure; each
     new lot leaves `fade` of what was there before the round. The features are n_i / N and
     exposure_i / T. Then q = f(features) - f(0), where f has one hidden layer with the
-    activation x / (1 + |x|). This needs no operation but those that all machines round alike,
-    so that a quality has the same bits everywhere. Source: our reconstruction.
+    activation x / (1 + |x|). A quality needs only operations whose rounding IEEE 754 fixes, so
+    that NumPy and the compiled kernel can agree bit for bit. Source: our reconstruction.
 
     Attributes:
         rounds: number of rounds T of the pack.
