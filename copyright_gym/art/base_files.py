@@ -1,4 +1,4 @@
-"""A base model's files in a pack: small ones are held, large ones only named."""
+"""A base model's files: a pack holds small ones, or names another pack or a large model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from copyright_gym.art.blueprint import SDXL_BASE, read_blueprint
-from copyright_gym.errors import OptionError
+from copyright_gym.errors import OptionError, PackError
+from copyright_gym.pack import Pack, find_pack
 
 _LARGEST: Final = 200_000_000  # bytes of a base model that a pack still holds
 
@@ -74,3 +75,25 @@ def base_facts(base: str | Path) -> dict[str, Any]:
                 digest.update(chunk)
         facts["sha256"][path.relative_to(base).as_posix()] = digest.hexdigest()
     return facts
+
+
+def base_folder(pack: Pack) -> Path:
+    """Return where the base model of a pack is: in its folder, or in the pack that it names.
+
+    Raises:
+        PackError: There is none, or the pack that it names has another one.
+    """
+    facts = pack.provenance.get("base", {})
+    shared = facts.get("pack")
+    folder = (pack.folder if shared is None else find_pack(shared)) / "base"
+    if not (folder / "model_index.json").is_file():
+        raise PackError(
+            f"pack {pack.name!r} has no base model (folder 'base'), so nothing can be fine-tuned "
+            "on it; live play needs a pack made by `copyright-gym packs build`, such as 'portrait'"
+        )
+    if shared is not None and base_facts(folder)["sha256"] != facts["sha256"]:
+        raise PackError(
+            f"pack {pack.name!r} was measured with another base model than pack {shared!r} has "
+            "here; install the package's version that the pack came with"
+        )
+    return folder

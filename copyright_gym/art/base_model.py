@@ -17,12 +17,11 @@ from copyright_gym.art.autoencoder import (
     sharpen_decoder,
     train_autoencoder,
 )
-from copyright_gym.art.diffusion import build_pipeline, condition, denoising_loss, load_pipeline
+from copyright_gym.art.diffusion import build_pipeline, condition, denoising_loss
 from copyright_gym.art.training_state import TrainingState
 from copyright_gym.art.weight_average import WeightAverage
 from copyright_gym.art.works import Works
 from copyright_gym.errors import OptionError
-from copyright_gym.pack import find_pack
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,6 @@ class BaseTraining:
     Attributes:
         works: Draws the works that UNet and text encoders learn from.
         autoencoder_works: Draws those for the autoencoder.
-        start: Embedded pack whose base model the training starts from; None starts from nothing.
         autoencoder_steps: Steps of the whole autoencoder.
         autoencoder_lr: Its peak learning rate.
         decoder_steps: Steps of a cycle in which the decoder alone is sharpened.
@@ -43,7 +41,6 @@ class BaseTraining:
 
     works: Callable[[], Works]
     autoencoder_works: Callable[[], Works]
-    start: str | None = None
     autoencoder_steps: int = 8000
     autoencoder_lr: float = 2e-3
     decoder_steps: int = 1500
@@ -116,13 +113,9 @@ def train_base_model(training: BaseTraining, out: Path, work: Path) -> None:
         raise OptionError(f"{out} is there already; choose another --out folder")
     torch.set_num_threads(1)
     images = training.autoencoder_works().images
-    started = None
-    if training.start is not None:
-        started = load_pipeline(find_pack(training.start) / "base", device="cpu")
     torch.manual_seed(0)
-    vae = build_autoencoder() if started is None else started.vae
     vae = train_autoencoder(
-        vae,
+        build_autoencoder(),
         images,
         training.autoencoder_steps,
         seed=0,
@@ -136,7 +129,7 @@ def train_base_model(training: BaseTraining, out: Path, work: Path) -> None:
         vae = sharpen_decoder(vae, images, training.decoder_steps, seed=1 + cycle, state=state)
     works = training.works()
     pipeline = train_base(
-        build_pipeline(vae, 0) if started is None else started,
+        build_pipeline(vae, 0),
         encode(vae, works.images),
         works.captions,
         training.unet_steps,

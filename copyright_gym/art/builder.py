@@ -133,7 +133,9 @@ def build_pack(
         "forms": compare_forms(rows),
     }
     contributions = lot_contributions(contribution, studio, surrogate, work / "attribution")
-    files = {**recipe.files, **held_base(base)}
+    # A base model of another embedded pack is named, and stays there.
+    held = held_base(base) if recipe.base_pack is None else {}
+    files = {**recipe.files, **held}
     files[CORPUS] = _corpus_bytes(runs, store, base_distance)
     if visited is not None:
         files[VISITED] = visited.read_bytes()
@@ -160,7 +162,7 @@ def build_pack(
         provenance={
             "recipe": recipe.name,
             "command": shlex.join(command),
-            "base": {**base_facts(base), "held": bool(held_base(base))},
+            "base": {**base_facts(base), "held": bool(held), "pack": recipe.base_pack},
             "finetune": settings.to_dict(),
             "sampling": asdict(sampling),
             "feature": feature,

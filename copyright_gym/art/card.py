@@ -43,12 +43,14 @@ def pack_card(
         if visited
         else ""
     )
-    own = recipe.base is not None  # the base model was trained for this project
-    held = (
-        "numbers, credits and weights that were trained for it"
-        if own
-        else "numbers, credits and, if it is small, the base model"
-    )
+    # Whether the base model was trained for this project.
+    own = recipe.base is not None or recipe.base_pack is not None
+    if recipe.base_pack is not None:
+        held = "numbers and credits"
+    elif own:
+        held = "numbers, credits and weights that were trained for it"
+    else:
+        held = "numbers, credits and, if it is small, the base model"
     mixed = ", mixed with base works" if recipe.settings.base_share else ""
     limits = "Small images" if own else "Images"
     not_sdxl = ", and not those of\nSDXL 1.0" if own else ""

@@ -7,16 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from copyright_gym.art.clipart_works import OPENCLIPART
 from copyright_gym.art.emoji_works import MAKERS, emoji_works
 from copyright_gym.art.finetune import FinetuneSettings
-from copyright_gym.art.illustration_base import (
-    BASE_ABOUT,
-    BASE_FACTS,
-    BASE_PACKAGES,
-    ILLUSTRATION_BASE,
-    replayed_illustrations,
-)
+from copyright_gym.art.portrait import PORTRAIT
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.studio import Collection
 from copyright_gym.art.works import Works
@@ -56,11 +49,12 @@ CARTOON: Final = Recipe(
     title="Eight makers of emoji",
     about="The same concepts, drawn by these makers. The held-out concepts are never sold.",
     collection=cartoon_collection,
-    replay=replayed_illustrations,
-    facts={"lot": LOT_SIZE, "held_out_a_holder": HELD_OUT, **BASE_FACTS},
-    base=ILLUSTRATION_BASE,
-    base_about=BASE_ABOUT,
-    settings=FinetuneSettings(epochs=4.0, lr=5e-4),
-    packages=BASE_PACKAGES,
-    sources=(*(maker.package for maker in MAKERS), OPENCLIPART),
+    replay=PORTRAIT.replay,
+    facts={**PORTRAIT.facts, "lot": LOT_SIZE, "held_out_a_holder": HELD_OUT},
+    base=None,
+    base_pack="portrait",
+    base_about=f"It is that of `portrait`, and has seen no emoji. {PORTRAIT.base_about}",
+    settings=FinetuneSettings(epochs=8.0, lr=5e-4),
+    packages=(*PORTRAIT.packages, "pillow"),
+    sources=tuple(maker.package for maker in MAKERS),
 )

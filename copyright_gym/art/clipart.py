@@ -6,13 +6,7 @@ from typing import Final
 
 from copyright_gym.art.clipart_works import ARTISTS, OPENCLIPART, artist_holder, artist_works
 from copyright_gym.art.finetune import FinetuneSettings
-from copyright_gym.art.illustration_base import (
-    BASE_ABOUT,
-    BASE_FACTS,
-    BASE_PACKAGES,
-    ILLUSTRATION_BASE,
-    replayed_illustrations,
-)
+from copyright_gym.art.portrait import PORTRAIT
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.studio import Collection
 from copyright_gym.art.works import Works
@@ -45,11 +39,12 @@ CLIPART: Final = Recipe(
     title="Eight artists of clip art",
     about="Works that these artists gave to Openclipart. Two of them have few, so small lots.",
     collection=clipart_collection,
-    replay=replayed_illustrations,
-    facts={"lot": LOT_SIZE, "held_out_a_holder": HELD_OUT_A_HOLDER, **BASE_FACTS},
-    base=ILLUSTRATION_BASE,
-    base_about=BASE_ABOUT,
-    settings=FinetuneSettings(epochs=4.0, lr=5e-4),
-    packages=BASE_PACKAGES,
+    replay=PORTRAIT.replay,
+    facts={**PORTRAIT.facts, "lot": LOT_SIZE, "held_out_a_holder": HELD_OUT_A_HOLDER},
+    base=None,
+    base_pack="portrait",
+    base_about=f"It is that of `portrait`, and has seen no clip art. {PORTRAIT.base_about}",
+    settings=FinetuneSettings(epochs=8.0, lr=5e-4),
+    packages=(*PORTRAIT.packages, "pillow"),
     sources=(OPENCLIPART,),
 )

@@ -13,7 +13,7 @@ from copyright_gym.art.copyright_command import add_validate_copyright
 from copyright_gym.art.live_command import add_validate_live
 from copyright_gym.art.plan_command import add_plan
 from copyright_gym.art.surrogate_command import add_validate_surrogate
-from copyright_gym.errors import PackError, load_attribute
+from copyright_gym.errors import OptionError, PackError, load_attribute
 from copyright_gym.pack import find_pack
 
 
@@ -84,6 +84,10 @@ def _captions(options: argparse.Namespace) -> None:
 
 def _train_base(options: argparse.Namespace) -> None:
     recipe = _recipe(options.name)
+    if recipe.base is None:
+        raise OptionError(
+            f"{options.name!r} starts from the base model of {recipe.base_pack!r}: train that one"
+        )
     recipe.fetch()
     train = load_attribute("copyright_gym.art.base_model:train_base_model", extra="art")
     train(recipe.base, options.out, options.work or Path("runs/train-base") / recipe.name)

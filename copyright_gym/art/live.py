@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from copyright_gym.art.adapters import Weights
+from copyright_gym.art.base_files import base_folder
 from copyright_gym.art.corpus import History, Run
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.recipes import find_recipe
@@ -49,7 +50,7 @@ def pack_studio(pack: Pack) -> Studio:
     settings = FinetuneSettings(**pack.provenance["finetune"])
     recipe = find_recipe(pack.provenance["recipe"])
     studio = recipe.studio(
-        pack.folder / "base",
+        base_folder(pack),
         settings,
         pack.provenance["feature"],
         Sampling(**pack.provenance.get("sampling", {})),
@@ -70,13 +71,11 @@ def require_base(pack: Pack) -> None:
         PackError: It has no base model, was not made by real fine-tuning, or its works are those of
             a user's folder.
     """
-    if not (pack.folder / "base" / "model_index.json").is_file() or not (
-        {"recipe", "finetune", "feature", "works"} <= pack.provenance.keys()
-    ):
+    base_folder(pack)
+    if not {"recipe", "finetune", "feature", "works"} <= pack.provenance.keys():
         raise PackError(
-            f"pack {pack.name!r} has no base model (folder 'base') with a recipe, so nothing can "
-            "be fine-tuned on it; live play needs a pack made by `copyright-gym packs build`, "
-            "such as 'portrait'"
+            f"pack {pack.name!r} names no recipe, so nothing can be fine-tuned on it; live play "
+            "needs a pack made by `copyright-gym packs build`, such as 'portrait'"
         )
     if pack.provenance["recipe"] == WORKS:
         raise PackError(
@@ -228,7 +227,8 @@ def studio_name(pack: Pack) -> str:
     """
     files = read_manifest(pack.folder)["files"]
     facts: dict[str, Any] = {
-        "base": {name: files[name] for name in files if name.startswith("base/")},
+        "base": {name: files[name] for name in files if name.startswith("base/")}
+        or pack.provenance["base"],
         **{name: pack.provenance[name] for name in ("recipe", "finetune", "feature", "works")},
     }
     return f"{pack.name}-{sha256(json.dumps(facts, sort_keys=True).encode())[:12]}"

