@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +18,13 @@ from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from trak import TRAKer
+from trak.gradient_computers import FunctionalGradientComputer
 from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import AbstractProjector
 from trak.utils import vectorize
 
-from copyright_gym.art.adapters import Weights, set_weights
-from copyright_gym.art.diffusion import micro_conditions
+from copyright_gym.art.adapters import Weights, has_adapters, set_weights, trainable_parameters
+from copyright_gym.art.diffusion import micro_conditions, mixed_precision
 from copyright_gym.art.finetune import TrainingSet
 
 PROJECTED: Final = 2048
@@ -41,12 +42,19 @@ class Denoiser(nn.Module):
         self.register_buffer("size", time_ids)
 
     def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor, pooled: Tensor) -> Tensor:
-        """Return the predicted noise (k, c, h, w)."""
-        added = {"text_embeds": pooled, "time_ids": self.get_buffer("size").expand(len(noisy), -1)}
+        """Return the predicted noise in float32, (k, c, h, w)."""
+        dtype = self.unet.dtype
         output: Tensor = self.unet(
-            noisy, timesteps, tokens, added_cond_kwargs=added, return_dict=False
+            noisy.to(dtype),
+            timesteps,
+            tokens.to(dtype),
+            added_cond_kwargs={
+                "text_embeds": pooled.to(dtype),
+                "time_ids": self.get_buffer("size").expand(len(noisy), -1),
+            },
+            return_dict=False,
         )[0]
-        return output
+        return output.float()
 
 
 class DiffusionOutput(AbstractModelOutput):
@@ -54,7 +62,7 @@ class DiffusionOutput(AbstractModelOutput):
 
     Args:
         alphas_cumprod: (1000,) signal shares of the noise schedule.
-        noise: (k, c, h, w) fixed noise, one for each timestep.
+        noise: (k, c, h, w) fixed noise, one for each timestep, on the model's device.
         dtrak: True for D-TRAK's mean squared prediction, False for the training loss.
     """
 
@@ -62,8 +70,9 @@ class DiffusionOutput(AbstractModelOutput):
         """Spread k timesteps evenly."""
         super().__init__()
         count = len(noise)
-        self.timesteps = ((torch.arange(count) + 0.5) * 1000 / count).long()
-        signal = alphas_cumprod[self.timesteps].float().view(-1, 1, 1, 1)
+        timesteps = ((torch.arange(count) + 0.5) * 1000 / count).long()
+        signal = alphas_cumprod.cpu()[timesteps].float().view(-1, 1, 1, 1).to(noise.device)
+        self.timesteps = timesteps.to(noise.device)
         self.clean_share, self.noise_share = signal.sqrt(), (1 - signal).sqrt()
         self.noise = noise
         self.dtrak = dtrak
@@ -84,13 +93,44 @@ class DiffusionOutput(AbstractModelOutput):
                 pooled.expand(count, -1),
             ),
         )
-        target = torch.zeros(()) if self.dtrak else self.noise
-        output: Tensor = (predicted - target).square().mean()
+        error = predicted if self.dtrak else predicted - self.noise
+        output: Tensor = error.square().mean()
         return output
 
     def get_out_to_loss_grad(self, model: Any, weights: Any, buffers: Any, batch: Any) -> Tensor:
         """Return ones: the output is the loss, or stands in for it."""
         return torch.ones(len(batch[0]), 1)
+
+
+class AdapterGradients(FunctionalGradientComputer):
+    """Gradients of what asks for them, work by work, wherever the model is.
+
+    traker's own computer takes a batch's gradients of all parameters before it keeps some.
+    """
+
+    def load_model_params(self, model: nn.Module) -> None:
+        """Tell adapters, which ask for gradients, from all that is frozen."""
+        named = dict(model.named_parameters())
+        self.func_weights = {name: p for name, p in named.items() if p.requires_grad}
+        frozen = {name: p for name, p in named.items() if not p.requires_grad}
+        self.func_buffers = {**dict(model.named_buffers()), **frozen}
+
+    def compute_per_sample_grad(self, batch: Iterable[Tensor]) -> dict[str, Tensor]:
+        """Return the gradients of n works by parameter name, (n, ...) each."""
+        asking = list(self.func_weights.values())
+        works = [
+            torch.autograd.grad(
+                self.modelout_fn.get_output(
+                    self.model, self.func_weights, self.func_buffers, *work
+                ),
+                asking,
+            )
+            for work in zip(*batch, strict=True)
+        ]
+        columns = zip(*works, strict=True)
+        return {
+            name: torch.stack(rows) for name, rows in zip(self.func_weights, columns, strict=True)
+        }
 
 
 class CountSketch(AbstractProjector):
@@ -120,10 +160,13 @@ class CountSketch(AbstractProjector):
         """Nothing to free."""
 
 
-def _in_batches(works: TrainingSet) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _in_batches(
+    works: TrainingSet, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     for start in range(0, len(works), _BATCH):
         part = works[slice(start, start + _BATCH)]
-        yield part.latents, part.conditions.tokens, part.conditions.pooled
+        conditions = part.conditions.to(device)
+        yield part.latents.to(device), conditions.tokens, conditions.pooled
 
 
 def gradient_features(
@@ -136,6 +179,9 @@ def gradient_features(
     seed: int = 0,
 ) -> NDArray[np.float64]:
     """Return the projected gradient of the model output on each work.
+
+    The gradient is that of what fine-tuning changes: the whole UNet, which is moved to the CPU for
+    it, or its adapters, wherever the UNet is.
 
     A work's features depend on the work, the weights and the arguments alone, so those of works
     that come later are appended to those of earlier ones.
@@ -151,28 +197,33 @@ def gradient_features(
     Returns:
         (n, 2048) float64 features.
     """
-    unet, device = pipeline.unet, pipeline.unet.device
+    unet, device, adapted = pipeline.unet, pipeline.unet.device, has_adapters(pipeline.unet)
     set_weights(unet, weights)
     processors = unet.attn_processors
-    unet.set_attn_processor(AttnProcessor())  # fused attention has no batching rule
-    unet.to("cpu").requires_grad_(True)  # the projection is made for a CPU
+    if not adapted:
+        unet.set_attn_processor(AttnProcessor())  # fused attention has no batching rule
+        unet.to("cpu")
+    for parameter in trainable_parameters(unet):
+        parameter.requires_grad_(True)
     model = Denoiser(unet, micro_conditions(pipeline, 1)).eval()
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn((timesteps, *works.latents.shape[1:]), generator=generator)
-    parameters = sum(p.numel() for p in model.parameters())
-    with tempfile.TemporaryDirectory() as folder:
+    noise = torch.randn((timesteps, *works.latents.shape[1:]), generator=generator).to(unet.device)
+    wanted = {name: p.numel() for name, p in model.named_parameters() if p.requires_grad}
+    with tempfile.TemporaryDirectory() as folder, mixed_precision(pipeline):
         tracer = TRAKer(
             model=model,
             task=DiffusionOutput(pipeline.scheduler.alphas_cumprod, noise, dtrak),
             train_set_size=len(works),
             save_dir=str(Path(folder) / "trak"),
-            device="cpu",
-            projector=CountSketch(parameters, PROJECTED, seed),
+            device="cpu",  # the projection is made for it
+            projector=CountSketch(sum(wanted.values()), PROJECTED, seed),
+            gradient_computer=AdapterGradients if adapted else FunctionalGradientComputer,
+            grad_wrt=wanted,
             use_half_precision=False,
             logging_level=logging.ERROR,
         )
         tracer.load_checkpoint(model.state_dict(), model_id=0)
-        for batch in _in_batches(works):
+        for batch in _in_batches(works, unet.device):
             tracer.featurize(batch=batch, num_samples=len(batch[0]))
         features = np.array(tracer.saver.current_store["grads"], dtype=np.float64)
     unet.requires_grad_(False).to(device).set_attn_processor(processors)

@@ -155,7 +155,7 @@ ASSUMPTIONS: Final = (
     f"{_CONTEXT_GB} GB for CUDA; attention is fused, dtypes are autocast's on CUDA",
     f"a device sustains {SUSTAINED:.0%} of its dense peak, unless --tflops says what it does",
     "all workers are busy to the end; time to load, to store and to extract features is left out",
-    "the attribution of works (contributions) is in neither figure; it computes on the CPU",
+    "the attribution of works (contributions) is in neither figure",
 )
 
 

@@ -3,8 +3,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_studio import make_studio
 from trak.score_computers import BasicScoreComputer
 
+from copyright_gym.art.adapters import trainable_parameters
 from copyright_gym.art.attribution import AttributionLedger, ridge_scores, shared_credit
 from copyright_gym.art.diffusion import denoising_loss
 from copyright_gym.art.gradients import CountSketch, gradient_features
@@ -48,13 +50,20 @@ def test_features_of_a_work_do_not_depend_on_its_company(studio: Studio) -> None
     np.testing.assert_allclose(alone[0], together[0], rtol=1e-3, atol=1e-3 * abs(alone).max())
 
 
-def test_features_are_projected_gradients_averaged_over_timesteps(studio: Studio) -> None:
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_features_are_projected_gradients_averaged_over_timesteps(
+    studio: Studio, method: str
+) -> None:
+    if method == "lora":
+        studio = make_studio(method="lora")
+        trained = studio.train_round(studio.base_weights, ((0,),), 1)
+    else:
+        trained = studio.base_weights
     works, pipeline, seed = studio.lot_sets[0][0][:1], studio.pipeline, 5
-    features = gradient_features(
-        pipeline, studio.base_weights, works, dtrak=False, timesteps=2, seed=seed
-    )
+    features = gradient_features(pipeline, trained, works, dtrak=False, timesteps=2, seed=seed)
     noise = torch.randn((2, *works.latents.shape[1:]), generator=torch.Generator().manual_seed(5))
-    parameters = list(pipeline.unet.requires_grad_(True).parameters())
+    assert not any(p.requires_grad for p in pipeline.unet.parameters())
+    parameters = [p.requires_grad_(True) for p in trainable_parameters(pipeline.unet)]
     total = torch.zeros(sum(p.numel() for p in parameters))
     for step, timestep in enumerate((250, 750)):
         signal = pipeline.scheduler.alphas_cumprod[timestep]

@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from copyright_gym.art.adapters import TARGETS, add_adapters, read_weights
+from copyright_gym.art.adapters import (
+    TARGETS,
+    add_adapters,
+    has_adapters,
+    read_weights,
+    trainable_parameters,
+)
 from copyright_gym.art.blueprint import (
     SDXL_BASE,
     meta_conditions,
@@ -14,8 +20,9 @@ from copyright_gym.art.blueprint import (
     meta_pipeline,
     read_blueprint,
 )
-from copyright_gym.art.diffusion import condition, predict_noise
+from copyright_gym.art.diffusion import condition, micro_conditions, predict_noise
 from copyright_gym.art.finetune import FinetuneSettings, RoundTraining, TrainingSet
+from copyright_gym.art.gradients import AdapterGradients, Denoiser, DiffusionOutput
 from copyright_gym.art.sampling import Sampling, generate_latents
 from copyright_gym.art.tokenizer import build_tokenizer
 
@@ -77,6 +84,25 @@ def test_a_training_step_runs_on_adapters_in_every_attention(sdxl: Any) -> None:
     assert {p.dtype for p in trained} == {torch.float32}
     after = training.finish()
     assert {n: w.shape for n, w in after.items()} == {n: w.shape for n, w in weights.items()}
+
+
+def test_a_work_is_attributed_by_the_gradient_of_adapters_alone(sdxl: Any) -> None:
+    if not has_adapters(sdxl.unet):
+        add_adapters(sdxl.unet, rank=8)
+    for parameter in trainable_parameters(sdxl.unet):
+        parameter.requires_grad_(True)
+    model = Denoiser(sdxl.unet, micro_conditions(sdxl, 1).to("meta")).eval()
+    noise = meta_latents(sdxl, 2, 512)
+    output = DiffusionOutput(sdxl.scheduler.alphas_cumprod, noise, dtrak=True)
+    computer = AdapterGradients(model, output, 0, torch.float32, torch.device("meta"))
+    conditions = meta_conditions(sdxl, 1, 512)
+    gradients = computer.compute_per_sample_grad(
+        (meta_latents(sdxl, 1, 512), conditions.tokens, conditions.pooled)
+    )
+    assert len(gradients) == 2 * 2 * TRANSFORMER_BLOCKS * len(TARGETS)
+    for name, gradient in gradients.items():
+        assert "lora" in name
+        assert gradient.shape == (1, *model.get_parameter(name).shape)
 
 
 def test_sampling_steps_run_with_guidance(sdxl: Any) -> None:
