@@ -101,7 +101,8 @@ def build_pack(
 
     torch.set_num_threads(1)
     work.mkdir(parents=True, exist_ok=True)
-    pin_settings(work / "settings.json", recipe, settings, sampling, feature, parts)
+    facts = base_facts(base)
+    pin_settings(work / "settings.json", recipe, facts, settings, sampling, feature, parts)
     if feature == "fid":
         require_weights("Inception-v3")
     parts.load()
@@ -162,7 +163,7 @@ def build_pack(
         provenance={
             "recipe": recipe.name,
             "command": shlex.join(command),
-            "base": {**base_facts(base), "held": bool(held), "pack": recipe.base_pack},
+            "base": {**facts, "held": bool(held), "pack": recipe.base_pack},
             "finetune": settings.to_dict(),
             "sampling": asdict(sampling),
             "feature": feature,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.lot_scores import DEFAULT_PARTS, CopyrightParts
@@ -17,16 +19,18 @@ from copyright_gym.whole_file import write_whole
 def pin_settings(
     path: Path,
     recipe: Recipe,
+    base: Mapping[str, Any],
     settings: FinetuneSettings,
     sampling: Sampling,
     feature: str,
     parts: CopyrightParts = DEFAULT_PARTS,
 ) -> None:
-    """Keep a work folder to the settings and works that its first records were made with.
+    """Keep a work folder to the settings, works and base model of its first records.
 
     Args:
         path: Where the settings of the folder are kept.
         recipe: The data set.
+        base: The base model's facts, see `base_facts`.
         settings: How a round trains.
         sampling: How works are drawn.
         feature: Feature network of the distance.
@@ -41,6 +45,7 @@ def pin_settings(
         "feature": feature,
         "copyright": parts.named(),
         "works": dict(recipe.facts),
+        "base": base.get("sha256", base["name"]),
     }
     if path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -51,6 +56,7 @@ def pin_settings(
             "feature": stored["feature"],
             "copyright": stored.get("copyright", DEFAULT_PARTS.named()),
             "works": stored.get("works", wanted["works"]),
+            "base": stored.get("base", wanted["base"]),
         }
         other = [name for name, value in wanted.items() if made_with[name] != value]
         if other:

@@ -108,6 +108,7 @@ def measure_attribution(pack: Pack, work: Path, workers: int) -> dict[str, Any]:
     pin_settings(
         work / "settings.json",
         find_recipe(facts["recipe"]),
+        facts["base"],
         FinetuneSettings(**facts["finetune"]),
         Sampling(**facts.get("sampling", {})),
         facts["feature"],

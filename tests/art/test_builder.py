@@ -25,13 +25,18 @@ class AcceptedError(Exception):
     """Stops a build once it has accepted its work folder."""
 
 
-def _build(work: Path, settings: FinetuneSettings, feature: str = FEATURE) -> None:
+def _build(
+    work: Path,
+    settings: FinetuneSettings,
+    feature: str = FEATURE,
+    base: Path | str = Path("no-base"),
+) -> None:
     def collection() -> Any:
         raise AcceptedError
 
     build_pack(
         replace(find_recipe("portrait"), collection=collection),
-        Path("no-base"),
+        base,
         work=work,
         out=work / "pack",
         histories=1,
@@ -59,6 +64,8 @@ def test_a_work_folder_keeps_to_its_settings(tmp_path: Path) -> None:
     ):
         with pytest.raises(OptionError, match="made with other settings"):
             _build(tmp_path, settings, feature)
+    with pytest.raises(OptionError, match="different: base;"):
+        _build(tmp_path, SETTINGS, base="a/hub-name")
 
 
 def test_a_work_folder_from_before_a_setting_existed_had_its_default(tmp_path: Path) -> None:
