@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from copyright_gym.agents.baselines import (
     BASELINES,
     LEARNED,
@@ -93,6 +96,28 @@ def expand(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def ready(names: Sequence[str]) -> list[str]:
+    """Replace the words of groups, and refuse contestants that must be trained first.
+
+    Args:
+        names: contestants and groups.
+
+    Returns:
+        Contestants, each once.
+
+    Raises:
+        PolicyError: a name is unknown, or of a contestant that must be trained first.
+    """
+    found = expand(names)
+    for name in found:
+        if is_trained(name):
+            raise PolicyError(
+                f"{name!r} must be trained first: run copyright-gym train or bench run, and name "
+                "its policy files as ROUND+HOLDER"
+            )
+    return found
+
+
 def label(name: str) -> str:
     """Return a contestant's name in the results."""
     return name.rpartition("=")[0] or name
@@ -148,7 +173,12 @@ def train_files(
 
 
 def play_contestant(
-    name: str, config: MarketConfig, seeds: Sequence[int], files: dict[str, Path]
+    name: str,
+    config: MarketConfig,
+    seeds: Sequence[int],
+    files: dict[str, Path],
+    *,
+    normals: NDArray[np.float64] | None = None,
 ) -> Episodes:
     """Play a contestant.
 
@@ -157,19 +187,22 @@ def play_contestant(
         config: options of the markets.
         seeds: one per market.
         files: what `train_files` returned; empty if it needs no training.
+        normals: what the markets draw, if not from the seeds; see `draw_normals`.
 
     Returns:
         The episodes.
     """
     if name in policy_names("joint"):
-        return play_joint(replace(config, visible_expectations=name == ORACLE), name, seeds)
+        return play_joint(
+            replace(config, visible_expectations=name == ORACLE), name, seeds, normals=normals
+        )
     if name == EVOLVED:
-        return play(config, "all", load_linear(files["holder"]), seeds)
+        return play(config, "all", load_linear(files["holder"]), seeds, normals=normals)
     if name in FLAT:
         network = load_network(files["network"])
         if network.level == "joint":
-            return play_joint(config, network, seeds)
-        return play(config, "all", network, seeds)
+            return play_joint(config, network, seeds, normals=normals)
+        return play(config, "all", network, seeds, normals=normals)
     both = name in (METHOD, WITHOUT_MEMORY)
     halves = [LEARNED, LEARNED] if both else name.rpartition("=")[2].split("+")
     learned = [
@@ -181,7 +214,7 @@ def play_contestant(
         else as_policy(half, level, config)
         for file, (half, level) in zip(learned, _at_levels(halves), strict=True)
     ]
-    return play(config, policies[0], policies[1], seeds)
+    return play(config, policies[0], policies[1], seeds, normals=normals)
 
 
 def _at_levels(halves: Sequence[str]) -> list[tuple[str, Level]]:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import platform
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -36,6 +35,7 @@ from copyright_gym.benchmarks.contestants import (
 )
 from copyright_gym.benchmarks.economics import measures
 from copyright_gym.benchmarks.evaluate import evaluation_seeds
+from copyright_gym.benchmarks.provenance import code_commit
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack
@@ -154,7 +154,7 @@ def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
         out: folder of the benchmark.
         workers: number of processes.
     """
-    commit = _commit()
+    commit = code_commit()
     missing = [cell for cell in cells if not (out / "cells" / f"{cell.key}.parquet").is_file()]
     with tqdm(
         total=len(cells), initial=len(cells) - len(missing), unit="cell", disable=None
@@ -266,13 +266,3 @@ def read_grid(out: Path) -> pa.Table:
     if len(versions) > len({name for name, _ in versions}):
         raise OptionError(f"{out} mixes cells of different versions of a pack; remove the old ones")
     return rows
-
-
-def _commit() -> str:
-    """Return the Git commit of the code, with + if files are changed; "unknown" without Git."""
-    here = Path(__file__).resolve().parent
-    words = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+"]
-    try:
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

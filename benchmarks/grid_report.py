@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from copyright_gym.benchmarks.contestants import ORACLE
 from copyright_gym.benchmarks.grid import read_grid
 from copyright_gym.benchmarks.statistics import (
-    Interval,
     bootstrap,
     interquartile_mean,
     paired_difference,
     performance_profile,
     probability_of_improvement,
 )
+from copyright_gym.benchmarks.text import interval_text, markdown_table
 from copyright_gym.errors import OptionError
 from copyright_gym.whole_file import write_whole
 
@@ -102,19 +102,19 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
                     pack,
                     f"{rho:g}",
                     policy,
-                    _text(bootstrap(values, seed=0)) if finite else "–",
-                    _text(bootstrap(values, interquartile_mean, seed=0)) if finite else "–",
+                    interval_text(bootstrap(values, seed=0)) if finite else "–",
+                    interval_text(bootstrap(values, interquartile_mean, seed=0)) if finite else "–",
                     "–" if oracle is None else f"{values.mean() / oracle.mean():.3f}",
-                    _text(paired_difference(values, other, seed=0), "+.4f") if compared else "–",
-                    _text(probability_of_improvement(values, other, seed=0), ".2f")
+                    interval_text(paired_difference(values, other, seed=0), "+.4f")
+                    if compared
+                    else "–",
+                    interval_text(probability_of_improvement(values, other, seed=0), ".2f")
                     if compared
                     else "–",
                 )
             )
     header = tuple(title.format(reference) for title in _HEADER)
-    markdown = "\n".join(
-        "| " + " | ".join(line) + " |" for line in (header, ("---",) * len(header), *rows)
-    )
+    markdown = markdown_table(header, rows)
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows((header, *rows))
     latex = "\n".join(
@@ -172,10 +172,6 @@ def _charts(groups: dict[Group, dict[str, Floats]], folder: Path) -> None:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=120)
         write_whole(folder / f"{name}.png", buffer.getvalue())
-
-
-def _text(interval: Interval, form: str = ".4f") -> str:
-    return f"{interval.estimate:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
 def _escaped(text: str) -> str:

@@ -7,16 +7,23 @@ the policies' random numbers stay the same, so only the report differs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from copyright_gym.benchmarks.contestants import label, play_contestant, ready
+from copyright_gym.benchmarks.evaluate import evaluation_seeds
+from copyright_gym.benchmarks.provenance import facts
+from copyright_gym.benchmarks.statistics import Interval, bootstrap
+from copyright_gym.benchmarks.text import interval_text, markdown_table
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
-from copyright_gym.market import Market
-from copyright_gym.policies import as_policy
-from copyright_gym.rollout import finish_round, joint_round, open_round
+from copyright_gym.pack import load_pack
+from copyright_gym.rollout import draw_normals
+from copyright_gym.tables import make_tables
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +38,7 @@ def utilities(
 
     Args:
         config: options of the markets; sigma must be above 0.
-        policy: "ROUND+HOLDER", or the name of a joint policy.
+        policy: a contestant that needs no training: ROUND+HOLDER or a joint policy.
         seeds: one per market.
         holder: the holder who misreports.
         report: what it scales its expectations by; 1 is honest.
@@ -44,53 +51,139 @@ def utilities(
     """
     if config.sigma == 0:
         raise OptionError("misreporting needs hidden factors: sigma must be above 0")
-    market = Market(config, len(seeds))
-    market.reset([np.random.default_rng(seed) for seed in seeds])
-    truth = market.expectations[:, :, holder]
-    normals = np.log(market.factor) / config.sigma
+    normals = draw_normals(config, seeds)
+    truth = make_tables(config).base[:, holder] * np.exp(config.sigma * normals[:, holder, None])
     normals[:, holder] += np.log(report) / config.sigma
-    market.restart(normals, np.arange(market.n))
-    names, sequence = policy.split("+"), np.random.SeedSequence(list(seeds))
-    if len(names) == 1:
-        joint = as_policy(policy, "joint", config)
-        joint.reset(market.n, np.random.default_rng(sequence))
-        everything = np.ones((market.n, 1 + market.tables.holders), np.bool_)
-        while (running := market.running).any():
-            joint_round(market, joint.act(market.joint_observation(), everything), running)
-    else:
-        rounds = as_policy(names[0], "round", config)
-        holders = as_policy(names[1], "holder", config)
-        for each, child in zip((rounds, holders), sequence.spawn(2), strict=True):
-            each.reset(market.n, np.random.default_rng(child))
-        while (running := market.running).any():
-            open_round(market, rounds, holders.order, running)
-            finish_round(market, holders, running)
-    sold = market.bought[:, :, holder]
-    return np.asarray((market.payments[:, :, holder] - np.where(sold, truth, 0.0)).sum(axis=1))
+    episodes = play_contestant(policy, config, seeds, {}, normals=normals)
+    sold = episodes.bought[:, :, holder]
+    return np.asarray((episodes.payments[:, :, holder] - np.where(sold, truth, 0.0)).sum(axis=1))
 
 
-def misreporting_gain(
-    config: MarketConfig,
-    policy: str,
-    seeds: Sequence[int],
-    reports: Sequence[float] = REPORTS,
-) -> Floats:
-    """Return what each holder gains at best by one report from the grid in all markets.
+def misreporting_gains(
+    config: MarketConfig, policy: str, seeds: Sequence[int], reports: Sequence[float] = REPORTS
+) -> tuple[Floats, Floats]:
+    """Return what each holder gains by each report.
 
     Args:
         config: as in `utilities`.
         policy: as in `utilities`.
         seeds: one per market.
-        reports: the grid.
+        reports: the grid of G reports.
 
     Returns:
-        float64 (H,), the mean gain in money of the best report on the grid over honesty; 0 if
-        honesty is best.
+        The utilities of honesty, float64 (H, n), and the gains over it, float64 (H, G, n), in
+        money.
     """
-    holders = Market(config).tables.holders
-    gains = np.zeros(holders)
-    for holder in range(holders):
-        honest = utilities(config, policy, seeds, holder, 1.0).mean()
-        others = [utilities(config, policy, seeds, holder, g).mean() for g in reports]
-        gains[holder] = max(max(others) - honest, 0.0)
-    return gains
+    holders = range(make_tables(config).holders)
+    honest = np.stack([utilities(config, policy, seeds, holder, 1.0) for holder in holders])
+    others = [[utilities(config, policy, seeds, holder, g) for g in reports] for holder in holders]
+    return honest, np.array(others) - honest[:, None]
+
+
+@dataclass(frozen=True)
+class HolderGain:
+    """What one holder gains, in money; intervals are means over markets with 95 %.
+
+    Attributes:
+        holder: its name.
+        honest: its utility if it is honest.
+        gains: gains over honesty by report.
+        best_report: the best report on the first half of the markets, 1 if none gains anything.
+        best_gain: its gain on the other half, for the highest of several noisy means is too high.
+    """
+
+    holder: str
+    honest: Interval
+    gains: dict[str, Interval]
+    best_report: float
+    best_gain: Interval
+
+
+def holder_gain(
+    holder: str, honest: Floats, gains: Floats, reports: Sequence[float] = REPORTS
+) -> HolderGain:
+    """Sum up what one holder gains.
+
+    Args:
+        holder: its name.
+        honest: float64 (n,), n at least 2.
+        gains: float64 (G, n).
+        reports: the grid of G reports.
+
+    Returns:
+        Means with intervals.
+    """
+    half = gains.shape[1] // 2
+    means = gains[:, :half].mean(axis=1)
+    best = int(means.argmax())
+    lies = means[best] > 0
+    return HolderGain(
+        holder,
+        bootstrap(honest, seed=0),
+        {f"{g:g}": bootstrap(gain, seed=0) for g, gain in zip(reports, gains, strict=True)},
+        reports[best] if lies else 1.0,
+        bootstrap(gains[best, half:], seed=0) if lies else Interval(0.0, 0.0, 0.0),
+    )
+
+
+def misreport(
+    policies: Sequence[str],
+    *,
+    pack: str,
+    rho: float,
+    evaluation_seed: int,
+    episodes: int,
+    as_json: bool = False,
+) -> str:
+    """Measure the gain from misreporting for the command line.
+
+    Args:
+        policies: contestants that need no training, or groups of them.
+        pack: the pack, a name or a folder.
+        rho: the budget.
+        evaluation_seed: seed of the markets.
+        episodes: number of markets, at least 2.
+        as_json: return JSON, intervals as [mean, low, high], in place of tables.
+
+    Returns:
+        The figures of each policy and holder.
+
+    Raises:
+        OptionError: an option is out of range.
+        PackError: the pack is unknown or damaged.
+        PolicyError: a contestant is unknown or must be trained first.
+    """
+    if episodes < 2:
+        raise OptionError(f"episodes must be at least 2, not {episodes}")
+    seeds, config = evaluation_seeds(evaluation_seed, episodes), MarketConfig(pack=pack, rho=rho)
+    names = [holder.name for holder in load_pack(pack).holders]
+    found = {
+        label(policy): list(map(holder_gain, names, *misreporting_gains(config, policy, seeds)))
+        for policy in ready(policies)
+    }
+    if as_json:
+        rows = {policy: list(map(asdict, gains)) for policy, gains in found.items()}
+        known = facts(config, evaluation_seed, episodes)
+        return json.dumps({**known, "reports": REPORTS, "policies": rows}, indent=2)
+    title = (
+        f"Pack {load_pack(pack).name}, rho {rho:g}, {episodes} markets of evaluation seed "
+        f"{evaluation_seed}, quality model {config.quality}. Utility of honesty and gains over "
+        "it in money, mean [95 %]; a lot's mean base expectation is 1."
+    )
+    return "\n\n".join([title, *(_table(policy, gains) for policy, gains in found.items())])
+
+
+def _table(policy: str, rows: Sequence[HolderGain]) -> str:
+    return markdown_table(
+        [policy, "honest", *(f"x {g:g}" for g in REPORTS), "best", "gain of the best"],
+        [
+            [
+                row.holder,
+                interval_text(row.honest, ".3f"),
+                *(interval_text(gain, "+.3f") for gain in row.gains.values()),
+                f"x {row.best_report:g}",
+                interval_text(row.best_gain, "+.3f"),
+            ]
+            for row in rows
+        ],
+    )

@@ -16,6 +16,7 @@ from copyright_gym.benchmarks.statistics import (
     interquartile_mean,
     paired_difference,
 )
+from copyright_gym.benchmarks.text import interval_text, markdown_table
 from copyright_gym.errors import OptionError
 from copyright_gym.whole_file import write_whole
 
@@ -124,26 +125,21 @@ def ranking_table(standings: Sequence[Standing], *, markdown: bool = False) -> s
         [
             str(place),
             s.policy,
-            _interval(s.quality, ".4f"),
-            _interval(s.iqm, ".4f"),
-            "–" if s.lead is None else _interval(s.lead, "+.4f"),
+            interval_text(s.quality, ".4f"),
+            interval_text(s.iqm, ".4f"),
+            "–" if s.lead is None else interval_text(s.lead, "+.4f"),
             f"{s.spent:.0%}",
             f"{s.acceptance:.0%}",
         ]
         for place, s in enumerate(standings, 1)
     ]
     if markdown:
-        lines = [header, ["---"] * len(header), *rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return markdown_table(header, rows)
     widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in [header, *rows]
     )
-
-
-def _interval(interval: Interval, form: str) -> str:
-    return f"{interval.estimate:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
 def ranking_chart(standings: Sequence[Standing], title: str, path: str | Path) -> None:

@@ -13,13 +13,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from copyright_gym.arguments import add_pack, add_rho, add_seed, add_steps, integer
 from copyright_gym.art.commands import add_packs_build, add_validate
+from copyright_gym.bench_commands import add_bench
 from copyright_gym.errors import CopyrightGymError, load_attribute
 from copyright_gym.pack import load_pack, pack_names, verify_pack
 from copyright_gym.pack_completeness import corpus_is_readable
-
-# Holder decisions that a learner may see; one budget for the method and the baselines.
-TRAINING_STEPS = 2_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_demo(commands)
     _add_train(commands)
-    _add_bench(commands)
+    add_bench(commands)
     _add_speed(commands)
     _add_packs(commands)
     add_validate(commands)
@@ -65,19 +64,19 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser = commands.add_parser(
         "demo", help="train the hierarchical DQN for a short while and rank it"
     )
-    _add_pack(parser)
-    _add_seed(parser)
+    add_pack(parser)
+    add_seed(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("runs/demo"), help="folder for results (%(default)s)"
     )
     parser.add_argument(
         "--episodes",
-        type=_integer(1),
+        type=integer(1),
         default=500,
         metavar="N",
         help="markets that each policy is evaluated on (%(default)s)",
     )
-    _add_steps(parser)
+    add_steps(parser)
     parser.add_argument(
         "--live",
         action="store_true",
@@ -93,60 +92,19 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         choices=("hierarchical", "baselines"),
         help="the hierarchical DQN, or the learned halves of the four learning baselines",
     )
-    _add_pack(parser)
-    _add_seed(parser)
-    _add_steps(parser)
+    add_pack(parser)
+    add_seed(parser)
+    add_steps(parser)
     parser.add_argument("--out", type=Path, help="folder for the policy files")
     parser.set_defaults(run=_train)
 
 
-def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("bench", help="evaluate policies and report on results")
-    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    run = actions.add_parser("run", help="play policies on the same markets, cell by cell")
-    run.add_argument(
-        "--policies",
-        nargs="+",
-        default=["baselines", "rivals", "oracle"],
-        metavar="NAME",
-        help="ROUND+HOLDER, hierarchical, a joint policy such as oracle, or a group: baselines, "
-        "rivals, trained-rivals, ablations (baselines rivals oracle)",
-    )
-    run.add_argument("--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)")
-    run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
-    run.add_argument(
-        "--seeds", type=_integer(0), nargs="+", default=[0], metavar="N", help="of trainings (0)"
-    )
-    run.add_argument(
-        "--evaluation-seed", type=_integer(0), default=0, metavar="N", help="of the markets (0)"
-    )
-    run.add_argument(
-        "--episodes", type=_integer(1), default=1000, metavar="N", help="markets (%(default)s)"
-    )
-    _add_steps(run)
-    run.add_argument("--workers", type=_integer(1), default=1, metavar="N", help="processes (1)")
-    run.add_argument("--out", type=Path, required=True, help="folder for the cells")
-    run.add_argument(
-        "--quick",
-        action="store_true",
-        help="run only what needs no training, on portrait at rho 0.4, and compare it with the "
-        "committed results; only --workers and --out count",
-    )
-    run.set_defaults(run=_bench_run)
-    report = actions.add_parser("report", help="write tables and charts from a folder of cells")
-    report.add_argument("folder", type=Path, help="what bench run wrote")
-    report.add_argument(
-        "--reference", metavar="NAME", help="compare with this policy (the best without oracle)"
-    )
-    report.set_defaults(run=_bench_report)
-
-
 def _add_speed(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("speed", help="measure steps a second next to CartPole's")
-    _add_pack(parser)
-    _add_seed(parser)
+    add_pack(parser)
+    add_seed(parser)
     parser.add_argument(
-        "--repeats", type=_integer(1), default=5, metavar="N", help="medians of N (%(default)s)"
+        "--repeats", type=integer(1), default=5, metavar="N", help="medians of N (%(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
     parser.set_defaults(run=_speed)
@@ -165,21 +123,15 @@ def _add_packs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_packs_visits(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     visits = actions.add_parser("visits", help="add histories that policies make to a file")
-    _add_pack(visits)
+    add_pack(visits)
     _add_policies(visits)
-    _add_rho(visits)
-    visits.add_argument("--count", type=_integer(1), required=True, metavar="N", help="histories")
+    add_rho(visits)
+    visits.add_argument("--count", type=integer(1), required=True, metavar="N", help="histories")
     visits.add_argument(
-        "--market-seed", type=_integer(0), required=True, metavar="N", help="the first market's"
+        "--market-seed", type=integer(0), required=True, metavar="N", help="the first market's"
     )
     visits.add_argument("--out", type=Path, required=True, help="the JSON file")
     visits.set_defaults(run=_packs_visits)
-
-
-def _add_pack(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--pack", default="portrait", metavar="NAME_OR_FOLDER", help="the pack (%(default)s)"
-    )
 
 
 def _add_policies(parser: argparse.ArgumentParser) -> None:
@@ -190,37 +142,6 @@ def _add_policies(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME=]ROUND+HOLDER",
         help="pairs such as greedy+learned; a half is a registered name or a policy file",
     )
-
-
-def _add_rho(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
-
-
-def _add_seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=_integer(0), default=0, metavar="N", help="(%(default)s)")
-
-
-def _add_steps(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--steps",
-        type=_integer(1),
-        default=TRAINING_STEPS,
-        metavar="N",
-        help="training budget in holder decisions (%(default)s)",
-    )
-
-
-def _integer(lowest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = lowest - 1
-        if number < lowest:
-            raise argparse.ArgumentTypeError(f"must be an integer of at least {lowest}: {text!r}")
-        return number
-
-    return parse
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -237,31 +158,6 @@ def _demo(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     load_attribute("copyright_gym.agents.training:train_to_files")(
         options.what, pack=options.pack, seed=options.seed, steps=options.steps, out=options.out
-    )
-
-
-def _bench_run(options: argparse.Namespace) -> None:
-    if options.quick:
-        quick = load_attribute("copyright_gym.benchmarks.reproduction:run_quick")
-        print(quick(options.out, options.workers))
-        return
-    cells = load_attribute("copyright_gym.benchmarks.grid:make_cells")(
-        options.policies,
-        packs=options.packs,
-        rhos=options.rho,
-        seeds=options.seeds,
-        steps=options.steps,
-        evaluation_seed=options.evaluation_seed,
-        episodes=options.episodes,
-    )
-    load_attribute("copyright_gym.benchmarks.grid:run_grid")(cells, options.out, options.workers)
-
-
-def _bench_report(options: argparse.Namespace) -> None:
-    print(
-        load_attribute("copyright_gym.benchmarks.grid_report:write_report")(
-            options.folder, reference=options.reference
-        )
     )
 
 

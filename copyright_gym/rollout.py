@@ -53,6 +53,8 @@ def play(
     holder_policy: str | Policy,
     seeds: Sequence[int],
     quality_model: QualityModel | None = None,
+    *,
+    normals: Floats | None = None,
 ) -> Episodes:
     """Play one episode per seed with a policy at each level.
 
@@ -66,6 +68,7 @@ def play(
         holder_policy: name or policy at the holder level.
         seeds: integers of at least 0, one per market.
         quality_model: replaces the one that `config.quality` names.
+        normals: replaces what the markets draw; see `draw_normals`.
 
     Returns:
         The episodes, in the order of the seeds.
@@ -85,7 +88,7 @@ def play(
         open_round(market, policies[0], policies[1].order, running)
         return finish_round(market, policies[1], running)
 
-    return _record(market, seeds, step)
+    return _record(market, seeds, step, normals)
 
 
 def play_joint(
@@ -93,6 +96,8 @@ def play_joint(
     policy: str | Policy,
     seeds: Sequence[int],
     quality_model: QualityModel | None = None,
+    *,
+    normals: Floats | None = None,
 ) -> Episodes:
     """Play one episode per seed with a policy of the joint level.
 
@@ -103,6 +108,7 @@ def play_joint(
         policy: name or policy at the joint level.
         seeds: integers of at least 0, one per market.
         quality_model: replaces the one that `config.quality` names.
+        normals: replaces what the markets draw; see `draw_normals`.
 
     Returns:
         The episodes, in the order of the seeds.
@@ -119,7 +125,7 @@ def play_joint(
         actions = policy.act(market.joint_observation(), everything)
         return joint_round(market, actions, running)
 
-    return _record(market, seeds, step)
+    return _record(market, seeds, step, normals)
 
 
 def open_round(
@@ -206,9 +212,31 @@ def joint_actions(actions: ArrayLike, holders: int) -> tuple[Floats, Ints]:
     return shares, np.minimum((unit[:, 1:] * len(MARKUPS)).astype(np.int64), len(MARKUPS) - 1)
 
 
-def _record(market: Market, seeds: Sequence[int], step: Callable[[Bools], Floats]) -> Episodes:
+def draw_normals(config: MarketConfig, seeds: Sequence[int]) -> Floats:
+    """Draw what the markets of `play` draw.
+
+    Args:
+        config: the options of the markets.
+        seeds: one per market.
+
+    Returns:
+        float64 (n, H), or (n, H + T) with the option `noise`: the z of the holders' hidden factors
+        exp(sigma * z), then those of the rounds' noise.
+    """
+    count = Market(config).normals
+    return np.stack([np.random.default_rng(seed).standard_normal(count) for seed in seeds])
+
+
+def _record(
+    market: Market,
+    seeds: Sequence[int],
+    step: Callable[[Bools], Floats],
+    normals: Floats | None,
+) -> Episodes:
     """Play episodes to their end; `step` plays a round of the running markets."""
     market.reset([np.random.default_rng(seed) for seed in seeds])
+    if normals is not None:
+        market.restart(normals, np.arange(market.n))
     quality, rewards = np.zeros((2, market.n, market.tables.rounds))
     for t in range(market.tables.rounds):
         running = market.running

@@ -1,10 +1,17 @@
 """Misreporting: what must hold for posted prices, and by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
-from copyright_gym import MarketConfig, play
-from copyright_gym.benchmarks.misreporting import misreporting_gain, utilities
+from copyright_gym import MarketConfig, cli, play
+from copyright_gym.benchmarks.misreporting import (
+    REPORTS,
+    holder_gain,
+    misreporting_gains,
+    utilities,
+)
 from copyright_gym.errors import OptionError
 
 
@@ -20,14 +27,46 @@ def test_honest_utility_agrees_with_play(synthetic_pack: str) -> None:
 def test_one_posted_price_is_truthful_and_learning_is_not(synthetic_pack: str) -> None:
     # One round and money for all: offers depend on no answer.
     once = MarketConfig(pack=synthetic_pack, rounds=1, rho=3.0)
-    assert misreporting_gain(once, "all+greedy", range(30)).max() == 0
+    assert misreporting_gains(once, "all+greedy", range(30))[1].max() <= 1e-12
     often = MarketConfig(pack=synthetic_pack, rho=3.0)
     # Bisection pays more to those who refuse at first.
-    assert misreporting_gain(often, "all+adaptive", range(30)).min() > 0
+    gains = misreporting_gains(often, "all+adaptive", range(30))[1]
+    assert gains.mean(axis=2).max(axis=1).min() > 0
 
 
 def test_joint_policies_and_bad_input(synthetic_pack: str) -> None:
     config = MarketConfig(pack=synthetic_pack, holders=2, rounds=2)
-    assert misreporting_gain(config, "random", range(10)).shape == (2,)
+    honest, gains = misreporting_gains(config, "random", range(10), [0.9, 1.1, 2.0])
+    assert honest.shape == (2, 10)
+    assert gains.shape == (2, 3, 10)
     with pytest.raises(OptionError, match="sigma must be above 0"):
         utilities(MarketConfig(pack=synthetic_pack, sigma=0.0), "all+greedy", [0], 0, 1.1)
+
+
+def test_the_best_report_is_chosen_and_measured_on_different_markets() -> None:
+    gains = np.array([[4.0, 4.0, 0.0, 0.0], [1.0, 1.0, 3.0, 5.0]])
+    found = holder_gain("A", np.arange(4.0), gains, [0.5, 2.0])
+    assert found.honest.estimate == 1.5
+    assert [gain.estimate for gain in found.gains.values()] == [2.0, 2.5]
+    # 0.5 looks best at first and gains nothing later.
+    assert (found.best_report, found.best_gain.estimate) == (0.5, 0.0)
+    assert holder_gain("A", np.zeros(4), -gains, [0.5, 2.0]).best_report == 1.0
+
+
+def test_the_command(synthetic_pack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", "misreport", "--pack", synthetic_pack, "--episodes", "6", "--rho", "0.6"]
+    assert cli.main([*words, "--policies", "uniform+greedy", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["pack"], found["rho"], found["episodes"]) == ("synthetic", 0.6, 6)
+    rows = found["policies"]["uniform+greedy"]
+    assert [row["holder"] for row in rows] == [f"Holder {i}" for i in range(8)]
+    config, seeds = MarketConfig(pack=synthetic_pack, rho=0.6), range(1_000_000, 1_000_006)
+    gain = utilities(config, "uniform+greedy", seeds, 3, 1.25)
+    gain -= utilities(config, "uniform+greedy", seeds, 3, 1.0)
+    assert rows[3]["gains"]["1.25"][0] == pytest.approx(gain.mean())
+    assert cli.main([*words, "--policies", "A=uniform+greedy"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[2].count("|") == len(REPORTS) + 5
+    assert len(table) == 4 + 8
+    assert cli.main([*words, "--policies", "hierarchical"]) == 1
+    assert "'hierarchical' must be trained first" in capsys.readouterr().err

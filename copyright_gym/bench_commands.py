@@ -1,0 +1,114 @@
+"""The command `bench`; light to import."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from copyright_gym.arguments import add_pack, add_steps, integer
+from copyright_gym.errors import load_attribute
+
+
+def add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the `bench` command."""
+    parser = commands.add_parser("bench", help="evaluate policies and report on results")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    run = actions.add_parser("run", help="play policies on the same markets, cell by cell")
+    run.add_argument(
+        "--policies",
+        nargs="+",
+        default=["baselines", "rivals", "oracle"],
+        metavar="NAME",
+        help="ROUND+HOLDER, hierarchical, a joint policy such as oracle, or a group: baselines, "
+        "rivals, trained-rivals, ablations (baselines rivals oracle)",
+    )
+    run.add_argument("--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)")
+    run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
+    run.add_argument(
+        "--seeds", type=integer(0), nargs="+", default=[0], metavar="N", help="of trainings (0)"
+    )
+    run.add_argument(
+        "--evaluation-seed", type=integer(0), default=0, metavar="N", help="of the markets (0)"
+    )
+    run.add_argument(
+        "--episodes", type=integer(1), default=1000, metavar="N", help="markets (%(default)s)"
+    )
+    add_steps(run)
+    run.add_argument("--workers", type=integer(1), default=1, metavar="N", help="processes (1)")
+    run.add_argument("--out", type=Path, required=True, help="folder for the cells")
+    run.add_argument(
+        "--quick",
+        action="store_true",
+        help="run only what needs no training, on portrait at rho 0.4, and compare it with the "
+        "committed results; only --workers and --out count",
+    )
+    run.set_defaults(run=_bench_run)
+    report = actions.add_parser("report", help="write tables and charts from a folder of cells")
+    report.add_argument("folder", type=Path, help="what bench run wrote")
+    report.add_argument(
+        "--reference", metavar="NAME", help="compare with this policy (the best without oracle)"
+    )
+    report.set_defaults(run=_bench_report)
+    misreport = actions.add_parser(
+        "misreport", help="what a holder gains by acting as if its works were worth more or less"
+    )
+    _add_markets(misreport)
+    misreport.set_defaults(run=_bench_misreport)
+
+
+def _add_markets(parser: argparse.ArgumentParser) -> None:
+    """Add what a study of policies that need no training takes."""
+    parser.add_argument(
+        "--policies",
+        nargs="+",
+        required=True,
+        metavar="NAME",
+        help="ROUND+HOLDER, a half being a name or a policy file; a joint policy; or a group",
+    )
+    add_pack(parser)
+    parser.add_argument("--rho", type=float, default=0.4, help="budget (%(default)s)")
+    parser.add_argument(
+        "--evaluation-seed", type=integer(0), default=0, metavar="N", help="of the markets (0)"
+    )
+    parser.add_argument(
+        "--episodes", type=integer(2), default=200, metavar="N", help="markets (%(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
+
+
+def _bench_run(options: argparse.Namespace) -> None:
+    if options.quick:
+        quick = load_attribute("copyright_gym.benchmarks.reproduction:run_quick")
+        print(quick(options.out, options.workers))
+        return
+    cells = load_attribute("copyright_gym.benchmarks.grid:make_cells")(
+        options.policies,
+        packs=options.packs,
+        rhos=options.rho,
+        seeds=options.seeds,
+        steps=options.steps,
+        evaluation_seed=options.evaluation_seed,
+        episodes=options.episodes,
+    )
+    load_attribute("copyright_gym.benchmarks.grid:run_grid")(cells, options.out, options.workers)
+
+
+def _bench_report(options: argparse.Namespace) -> None:
+    print(
+        load_attribute("copyright_gym.benchmarks.grid_report:write_report")(
+            options.folder, reference=options.reference
+        )
+    )
+
+
+def _bench_misreport(options: argparse.Namespace) -> None:
+    print(
+        load_attribute("copyright_gym.benchmarks.misreporting:misreport")(
+            options.policies,
+            pack=options.pack,
+            rho=options.rho,
+            evaluation_seed=options.evaluation_seed,
+            episodes=options.episodes,
+            as_json=options.json,
+        )
+    )
