@@ -36,6 +36,9 @@ class LinearHolder:
 
     Args:
         weights: one per feature of the holder level, then one per holder.
+
+    Attributes:
+        holders: number of holders that it must play with.
     """
 
     level: Level = "holder"
@@ -44,6 +47,7 @@ class LinearHolder:
 
     def __init__(self, weights: Sequence[float] | NDArray[np.float64]) -> None:
         self.weights = np.asarray(weights, np.float64)
+        self.holders = len(self.weights) - len(HOLDER_FEATURES)
 
     def reset(self, n: int, rng: np.random.Generator) -> None:
         """Do nothing: the policy has no state."""

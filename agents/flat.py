@@ -39,6 +39,9 @@ class NetworkPolicy:
 
     Args:
         arrays: `algorithm`, and `weight` and `bias` of each layer by number, as "0.weight".
+
+    Attributes:
+        holders: number of holders that it must play with; None for any.
     """
 
     order: str | None = None
@@ -50,6 +53,8 @@ class NetworkPolicy:
         self.level: Level = "holder" if self.algorithm == "dqn" else "joint"
         count = sum(name.endswith(".weight") for name in arrays)
         self._layers = [(arrays[f"{i}.weight"], arrays[f"{i}.bias"]) for i in range(count)]
+        outputs = len(self._layers[-1][1])
+        self.holders = outputs - 1 if self.level == "joint" else None
 
     def reset(self, n: int, rng: np.random.Generator) -> None:
         """Do nothing: the policy has no state."""

@@ -34,8 +34,9 @@ from copyright_gym.agents.training import (
 )
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
-from copyright_gym.policies import Level, as_policy, policy_names
+from copyright_gym.policies import Level, Policy, as_policy, policy_names
 from copyright_gym.rollout import Episodes, play, play_joint
+from copyright_gym.tables import make_tables
 from copyright_gym.whole_file import write_whole
 
 _FILE = ".safetensors"
@@ -64,6 +65,10 @@ GROUPS = {
     "ablations": ABLATIONS,
 }
 """Words that stand for several contestants."""
+
+
+class HoldersError(PolicyError):
+    """A policy was trained with another number of holders and cannot play with this one."""
 
 
 def expand(names: Sequence[str]) -> list[str]:
@@ -191,30 +196,46 @@ def play_contestant(
 
     Returns:
         The episodes.
+
+    Raises:
+        HoldersError: a policy plays with another number of holders only.
     """
+    if name == ORACLE:
+        config = replace(config, visible_expectations=True)
+    policies = _policies(name, config, files)
+    holders = make_tables(config).holders
+    for policy in policies:
+        known = getattr(policy, "holders", None)
+        if known not in (None, holders):
+            raise HoldersError(
+                f"{label(name)!r} plays with the {known} holders that it was trained with, "
+                f"not with {holders}"
+            )
+    if len(policies) == 1:
+        return play_joint(config, policies[0], seeds, normals=normals)
+    return play(config, policies[0], policies[1], seeds, normals=normals)
+
+
+def _policies(name: str, config: MarketConfig, files: dict[str, Path]) -> list[Policy]:
+    """Return a contestant's policies: a joint one, or one at each level."""
     if name in policy_names("joint"):
-        return play_joint(
-            replace(config, visible_expectations=name == ORACLE), name, seeds, normals=normals
-        )
+        return [as_policy(name, "joint", config)]
     if name == EVOLVED:
-        return play(config, "all", load_linear(files["holder"]), seeds, normals=normals)
+        return [as_policy("all", "round"), load_linear(files["holder"])]
     if name in FLAT:
         network = load_network(files["network"])
-        if network.level == "joint":
-            return play_joint(config, network, seeds, normals=normals)
-        return play(config, "all", network, seeds, normals=normals)
+        return [network] if network.level == "joint" else [as_policy("all", "round"), network]
     both = name in (METHOD, WITHOUT_MEMORY)
     halves = [LEARNED, LEARNED] if both else name.rpartition("=")[2].split("+")
     learned = [
         files.get(level) if half.startswith(LEARNED) else None for half, level in _at_levels(halves)
     ]
-    policies = [
+    return [
         load_q_policy(file or half)
         if file or half.endswith(_FILE)
         else as_policy(half, level, config)
         for file, (half, level) in zip(learned, _at_levels(halves), strict=True)
     ]
-    return play(config, policies[0], policies[1], seeds, normals=normals)
 
 
 def _at_levels(halves: Sequence[str]) -> list[tuple[str, Level]]:

@@ -49,11 +49,19 @@ def add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--reference", metavar="NAME", help="compare with this policy (the best without oracle)"
     )
     report.set_defaults(run=_bench_report)
-    misreport = actions.add_parser(
-        "misreport", help="what a holder gains by acting as if its works were worth more or less"
-    )
-    _add_markets(misreport)
-    misreport.set_defaults(run=_bench_misreport)
+    for name, text in (
+        (
+            "misreporting:misreport",
+            "what a holder gains by acting as if its works were worth more or less",
+        ),
+        (
+            "identities:identities",
+            "what a holder gains by splitting its works or by offering them twice",
+        ),
+    ):
+        study = actions.add_parser(name.partition(":")[2], help=text)
+        _add_markets(study)
+        study.set_defaults(run=_bench_study, study=f"copyright_gym.benchmarks.{name}")
 
 
 def _add_markets(parser: argparse.ArgumentParser) -> None:
@@ -101,9 +109,9 @@ def _bench_report(options: argparse.Namespace) -> None:
     )
 
 
-def _bench_misreport(options: argparse.Namespace) -> None:
+def _bench_study(options: argparse.Namespace) -> None:
     print(
-        load_attribute("copyright_gym.benchmarks.misreporting:misreport")(
+        load_attribute(options.study)(
             options.policies,
             pack=options.pack,
             rho=options.rho,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from copyright_gym.errors import OptionError, PackError, listed, load_attribute
 from copyright_gym.exposure_surrogate import ExposureSurrogate as ExposureSurrogate
+from copyright_gym.identity_surrogate import IdentitySurrogate
 
 if TYPE_CHECKING:
     from copyright_gym.pack import Pack
@@ -164,7 +165,10 @@ def noise_of(model: QualityModel) -> Floats:
     return noise
 
 
-SURROGATE_FORMS: dict[str, type[Surrogate]] = {"exposure": ExposureSurrogate}
+SURROGATE_FORMS: dict[str, type[Surrogate]] = {
+    "exposure": ExposureSurrogate,
+    "identities": IdentitySurrogate,
+}
 """Surrogates by the name that a pack's `surrogate.npz` stores under "form"."""
 
 
