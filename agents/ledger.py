@@ -45,7 +45,8 @@ class Ledger:
         money: float64 (n,), money left in all.
         round_left: float64 (n,), money left in the round.
         bought: bool (n, T, H), lots bought.
-        passed: bool (n, T, H), lots that were offered something or nothing and are gone.
+        passed: bool (n, T, H), lots that were offered something or nothing and are gone; lots
+            without a price, which are never sold, are gone from the start.
         refused: float64 (n, H), highest refused markup, 0 if none.
         accepted: float64 (n, H), lowest accepted markup, infinite if none.
     """
@@ -62,7 +63,7 @@ class Ledger:
         shape = n, self.tables.rounds, self.tables.holders
         self.rows: Ints = np.arange(n)
         self.bought: Bools = np.zeros(shape, np.bool_)
-        self.passed: Bools = np.zeros(shape, np.bool_)
+        self.passed: Bools = np.tile(self.tables.base <= 0, (n, 1, 1))
         self.refused: Floats = np.zeros((n, shape[2]))
         self.accepted: Floats = np.full((n, shape[2]), np.inf)
         self.money: Floats = np.full(n, self.tables.budget)

@@ -47,7 +47,8 @@ class ProportionalHolder:
         left = np.where(books.passed[books.rows, books.t], 0.0, self.scores[books.t])
         score, total = self.scores[books.t, books.holder], left.sum(axis=1)
         share = np.divide(score, total, out=np.zeros_like(score), where=total > 0)
-        markup = share * books.round_left / books.tables.base[books.t, books.holder]
+        base = np.maximum(books.tables.base[books.t, books.holder], 1e-300)
+        markup = share * books.round_left / base
         wanted = np.searchsorted(MARKUPS, markup * (1 + _SLACK), side="right") - 1
         return books.write(highest_legal(mask, wanted))
 

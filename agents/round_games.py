@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 def worth(config: MarketConfig, t: int, coalitions: NDArray[np.bool_]) -> Floats:
-    """Return what coalitions are worth in a round.
+    """Return what coalitions are worth in a round; lots without a price are never sold.
 
     Args:
         config: options of the market.
@@ -31,7 +31,7 @@ def worth(config: MarketConfig, t: int, coalitions: NDArray[np.bool_]) -> Floats
     """
     tables = make_tables(config)
     bought = np.zeros((len(coalitions), tables.rounds, tables.holders), np.bool_)
-    bought[:, t] = coalitions
+    bought[:, t] = coalitions & (tables.base[t] > 0)
     return tables.pack.surrogate.quality(bought)
 
 

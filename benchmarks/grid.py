@@ -12,20 +12,23 @@ import json
 import platform
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from copyright_gym import __version__
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.contestants import (
     ORACLE,
+    HoldersError,
     expand,
     is_trained,
     label,
@@ -39,6 +42,7 @@ from copyright_gym.benchmarks.provenance import code_commit
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack
+from copyright_gym.rollout import Episodes
 from copyright_gym.whole_file import write_whole
 
 _ECONOMICS = (
@@ -63,6 +67,7 @@ class Cell:
         steps: interaction budget in holder decisions; 0 if it needs none.
         evaluation_seed: seed of the evaluation's markets.
         episodes: number of markets.
+        source: of a cell of a transfer, the pack that is trained on in place of `config`'s.
     """
 
     policy: str
@@ -71,18 +76,32 @@ class Cell:
     steps: int
     evaluation_seed: int
     episodes: int
+    source: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where its rows are, below the benchmark's folder."""
+        return Path("cells" if self.source is None else "transfer") / f"{self.key}.parquet"
 
     @property
     def key(self) -> str:
         """A name for its files: readable, and different if anything that matters differs."""
-        return self._name([self.evaluation_seed, self.episodes])
+        evaluation: list[int | str] = [self.evaluation_seed, self.episodes]
+        if self.source is not None:
+            evaluation.append(pack_fingerprint(load_pack(self.source)))
+        return self._name(evaluation)
 
     @property
     def training_key(self) -> str:
         """Likewise for the trained policies, which no option of the evaluation changes."""
-        return self._name([])
+        return replace(self, config=self.training_config)._name([])
 
-    def _name(self, evaluation: list[int]) -> str:
+    @property
+    def training_config(self) -> MarketConfig:
+        """Options of the markets that are trained on."""
+        return replace(self.config, pack=self.source or self.config.pack)
+
+    def _name(self, evaluation: list[int | str]) -> str:
         pack = load_pack(self.config.pack)
         facts = [
             self.policy,
@@ -155,7 +174,7 @@ def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
         workers: number of processes.
     """
     commit = code_commit()
-    missing = [cell for cell in cells if not (out / "cells" / f"{cell.key}.parquet").is_file()]
+    missing = [cell for cell in cells if not (out / cell.path).is_file()]
     with tqdm(
         total=len(cells), initial=len(cells) - len(missing), unit="cell", disable=None
     ) as bar:
@@ -186,20 +205,24 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     files: dict[str, Path] = {}
     if cell.training_seed is not None:
         folder = out / "trained" / cell.training_key
-        files = train_files(cell.policy, config, cell.training_seed, cell.steps, folder)
-    episodes = play_contestant(cell.policy, config, seeds, files)
-    made = (episodes.offers > 0).sum(axis=(1, 2))
-    values = {
-        "quality": episodes.quality[:, -1],
-        "spent": episodes.payments.sum(axis=(1, 2)) / episodes.budget,
-        "acceptance": episodes.bought.sum(axis=(1, 2)) / np.maximum(made, 1),
-        **measures(config, episodes),
-    }
+        files = train_files(
+            cell.policy, cell.training_config, cell.training_seed, cell.steps, folder
+        )
     pack = load_pack(config.pack)
-    settings = asdict(config) | {
+    settings: dict[str, Any] = asdict(config) | {
         "pack": pack.name,
         "visible_expectations": cell.policy == ORACLE,
     }
+    values = {}
+    try:
+        values = _numbers(config, play_contestant(cell.policy, config, seeds, files))
+    except HoldersError as error:
+        if cell.source is None:
+            raise
+        settings[NOT_PLAYED] = str(error)
+    if cell.source is not None:
+        source = load_pack(cell.source)
+        settings |= {"trained_on": source.name, "trained_on_sha256": pack_fingerprint(source)}
     constant = {
         "policy": label(cell.policy),
         "training_seed": cell.training_seed,
@@ -224,7 +247,17 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     rows = pa.table({**columns, "seed": np.array(seeds), **numbers}, schema=GRID_SCHEMA)
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)
-    write_whole(out / "cells" / f"{cell.key}.parquet", buffer.getvalue())
+    write_whole(out / cell.path, buffer.getvalue())
+
+
+def _numbers(config: MarketConfig, episodes: Episodes) -> dict[str, NDArray[np.float64]]:
+    made = (episodes.offers > 0).sum(axis=(1, 2))
+    return {
+        "quality": episodes.quality[:, -1],
+        "spent": episodes.payments.sum(axis=(1, 2)) / episodes.budget,
+        "acceptance": episodes.bought.sum(axis=(1, 2)) / np.maximum(made, 1),
+        **measures(config, episodes),
+    }
 
 
 GRID_SCHEMA = pa.schema(
@@ -243,14 +276,18 @@ GRID_SCHEMA = pa.schema(
         *((name, pa.float64()) for name in ("quality", "spent", "acceptance", *_ECONOMICS)),
     ]
 )
-"""Columns of the rows of a cell, one row per episode."""
+"""Columns of the rows of a cell, one row per episode; NaN if a policy could not play there."""
+
+NOT_PLAYED = "not_played"
+"""In the settings of a transfer: why a policy could not play there."""
 
 
-def read_grid(out: Path) -> pa.Table:
+def read_grid(out: Path, folder: str = "cells") -> pa.Table:
     """Read all cells of a benchmark.
 
     Args:
         out: folder of the benchmark.
+        folder: which of its cells, "cells" or "transfer".
 
     Returns:
         The rows, ordered by the cells' names.
@@ -258,9 +295,9 @@ def read_grid(out: Path) -> pa.Table:
     Raises:
         OptionError: there is no cell, or cells of different versions of a pack are mixed.
     """
-    paths = sorted((out / "cells").glob("*.parquet"))
+    paths = sorted((out / folder).glob("*.parquet"))
     if not paths:
-        raise OptionError(f"no cells in {out / 'cells'}; make them with: copyright-gym bench run")
+        raise OptionError(f"no cells in {out / folder}; make them with: copyright-gym bench run")
     rows = pa.concat_tables([pq.read_table(path, schema=GRID_SCHEMA) for path in paths])
     versions = set(zip(rows["pack"].to_pylist(), rows["pack_sha256"].to_pylist(), strict=True))
     if len(versions) > len({name for name, _ in versions}):

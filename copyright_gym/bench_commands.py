@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from copyright_gym.arguments import add_pack, add_steps, integer
+from copyright_gym.arguments import add_pack, add_rho, add_steps, integer
 from copyright_gym.errors import load_attribute
 
 
@@ -23,19 +23,8 @@ def add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "rivals, trained-rivals, ablations (baselines rivals oracle)",
     )
     run.add_argument("--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)")
-    run.add_argument("--rho", type=float, nargs="+", default=[0.4], help="budgets (0.4)")
-    run.add_argument(
-        "--seeds", type=integer(0), nargs="+", default=[0], metavar="N", help="of trainings (0)"
-    )
-    run.add_argument(
-        "--evaluation-seed", type=integer(0), default=0, metavar="N", help="of the markets (0)"
-    )
-    run.add_argument(
-        "--episodes", type=integer(1), default=1000, metavar="N", help="markets (%(default)s)"
-    )
-    add_steps(run)
-    run.add_argument("--workers", type=integer(1), default=1, metavar="N", help="processes (1)")
-    run.add_argument("--out", type=Path, required=True, help="folder for the cells")
+    add_rho(run)
+    _add_runs(run)
     run.add_argument(
         "--quick",
         action="store_true",
@@ -49,6 +38,7 @@ def add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--reference", metavar="NAME", help="compare with this policy (the best without oracle)"
     )
     report.set_defaults(run=_bench_report)
+    _add_transfer(actions)
     for name, text in (
         (
             "misreporting:misreport",
@@ -62,6 +52,59 @@ def add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         study = actions.add_parser(name.partition(":")[2], help=text)
         _add_markets(study)
         study.set_defaults(run=_bench_study, study=f"copyright_gym.benchmarks.{name}")
+
+
+def _add_transfer(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    transfer = actions.add_parser(
+        "transfer", help="play what is trained on one pack on others and with more holders"
+    )
+    transfer.add_argument(
+        "--policies",
+        nargs="+",
+        default=["hierarchical", "hierarchical-without-memory", "baselines", "uniform+adaptive"],
+        metavar="NAME",
+        help="as of bench run (hierarchical hierarchical-without-memory baselines "
+        "uniform+adaptive)",
+    )
+    add_pack(transfer)
+    transfer.add_argument(
+        "--packs", nargs="*", default=[], metavar="PACK", help="other packs to play on (none)"
+    )
+    transfer.add_argument(
+        "--holders",
+        type=integer(1),
+        nargs="*",
+        default=[8, 32, 128],
+        metavar="N",
+        help="sizes of generated packs to play on (8 32 128)",
+    )
+    transfer.add_argument(
+        "--churn",
+        type=float,
+        default=0.0,
+        metavar="RATE",
+        help="also generate packs whose holders join and leave: departures per holder and round "
+        "(%(default)s: none)",
+    )
+    add_rho(transfer)
+    _add_runs(transfer)
+    transfer.set_defaults(run=_bench_transfer)
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
+    """Add what trainings and their evaluation take."""
+    parser.add_argument(
+        "--seeds", type=integer(0), nargs="+", default=[0], metavar="N", help="of trainings (0)"
+    )
+    parser.add_argument(
+        "--evaluation-seed", type=integer(0), default=0, metavar="N", help="of the markets (0)"
+    )
+    parser.add_argument(
+        "--episodes", type=integer(1), default=1000, metavar="N", help="markets (%(default)s)"
+    )
+    add_steps(parser)
+    parser.add_argument("--workers", type=integer(1), default=1, metavar="N", help="processes (1)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the cells")
 
 
 def _add_markets(parser: argparse.ArgumentParser) -> None:
@@ -118,5 +161,24 @@ def _bench_study(options: argparse.Namespace) -> None:
             evaluation_seed=options.evaluation_seed,
             episodes=options.episodes,
             as_json=options.json,
+        )
+    )
+
+
+def _bench_transfer(options: argparse.Namespace) -> None:
+    print(
+        load_attribute("copyright_gym.benchmarks.transfer:transfer")(
+            options.policies,
+            pack=options.pack,
+            packs=options.packs,
+            holders=options.holders,
+            churn=options.churn,
+            rhos=options.rho,
+            seeds=options.seeds,
+            steps=options.steps,
+            evaluation_seed=options.evaluation_seed,
+            episodes=options.episodes,
+            workers=options.workers,
+            out=options.out,
         )
     )

@@ -101,3 +101,26 @@ def test_memory_is_linear_in_holders(synthetic_pack, tmp_path):
 def test_bad_numbers_are_named(synthetic_pack, tmp_path, name, value):
     with pytest.raises(OptionError, match=name):
         generate_pack(tmp_path / "pack", like=synthetic_pack, **({"holders": 3} | {name: value}))
+
+
+def test_holders_join_and_leave(synthetic_pack, tmp_path):
+    options = {"holders": 400, "like": synthetic_pack, "seed": 3}
+    pack = load_pack(generate_pack(tmp_path / "churn", churn=0.3, **options))
+    present = pack.works > 0
+    assert present[0, :400].all()
+    assert not present[0, 400:].any()
+    # Once gone, nobody comes back; a newcomer is there from its first round on.
+    assert (
+        np.abs(np.diff(np.pad(present, ((1, 1), (0, 0))).astype(int), axis=0)).sum(0) <= 2
+    ).all()
+    stay = present[1:, :400].sum() / present[:-1, :400].sum()
+    assert stay == pytest.approx(np.exp(-0.3), abs=0.05)
+    assert present.sum(axis=1) == pytest.approx(np.full(5, 400), rel=0.12)
+    few = generate_pack(tmp_path / "few", holders=20, like=synthetic_pack, churn=0.3)
+    present = load_pack(few).works > 0
+    for holder_policy in ("greedy", "uniform", "adaptive", "trak", "shapley"):
+        episodes = play(MarketConfig(pack=str(few)), "uniform", holder_policy, [0, 1])
+        assert episodes.bought.any()
+        assert not episodes.bought[:, ~present].any()
+    with pytest.raises(OptionError, match="churn must lie in 0 to 10"):
+        generate_pack(tmp_path / "bad", holders=3, like=synthetic_pack, churn=-1.0)

@@ -1,0 +1,156 @@
+"""Transfer: what is trained on one pack plays on others and on markets of other sizes.
+
+Trainings are those of `bench run` in the same folder. A policy that cannot play on a market, for it
+remembers each of the holders that it was trained with, has rows without numbers that say why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from copyright_gym.benchmarks.contestants import expand, is_trained
+from copyright_gym.benchmarks.evaluate import evaluation_seeds
+from copyright_gym.benchmarks.grid import NOT_PLAYED, Cell, read_grid, run_grid
+from copyright_gym.benchmarks.statistics import bootstrap
+from copyright_gym.benchmarks.text import interval_text, markdown_table
+from copyright_gym.config import MarketConfig
+from copyright_gym.generator import generate_pack
+from copyright_gym.pack import load_pack
+from copyright_gym.whole_file import write_whole
+
+Column = tuple[str, float]
+"""Name of a pack, and rho."""
+
+
+def transfer(
+    policies: Sequence[str],
+    *,
+    pack: str,
+    packs: Sequence[str],
+    holders: Sequence[int],
+    churn: float,
+    rhos: Sequence[float],
+    seeds: Sequence[int],
+    steps: int,
+    evaluation_seed: int,
+    episodes: int,
+    workers: int,
+    out: Path,
+) -> str:
+    """Train on one pack, play on it and on others, and write `transfer.md`.
+
+    Args:
+        policies: contestants and groups of them.
+        pack: the pack to train on.
+        packs: other packs to play on.
+        holders: numbers of holders of generated packs to play on, each with and without churn.
+        churn: departures per holder and round of the generated packs with churn; 0 for none.
+        rhos: budgets, in training and in play.
+        seeds: seeds of the trainings.
+        steps: interaction budget of each training.
+        evaluation_seed: seed of the evaluation's markets.
+        episodes: number of markets.
+        workers: number of processes.
+        out: folder of the benchmark; it may be that of a `bench run`.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        PolicyError: a contestant is unknown.
+        PackError: a pack is unknown or damaged.
+        OptionError: an option is out of range.
+    """
+    evaluation_seeds(evaluation_seed, episodes)
+    names = expand(policies)
+    for known in (pack, *packs):
+        load_pack(known)
+    targets = [pack, *packs, *_generated(pack, holders, churn, out / "packs")]
+    cells = [
+        Cell(
+            name,
+            MarketConfig(pack=target, rho=rho),
+            seed,
+            steps if is_trained(name) else 0,
+            evaluation_seed,
+            episodes,
+            source=pack,
+        )
+        for target in targets
+        for rho in rhos
+        for name in names
+        for seed in (seeds if is_trained(name) else (None,))
+    ]
+    run_grid(cells, out, workers)
+    table = transfer_table(out)
+    write_whole(out / "transfer.md", (table + "\n").encode())
+    return table
+
+
+def transfer_table(out: Path) -> str:
+    """Tell the qualities of a transfer in one table, intervals over markets.
+
+    Args:
+        out: folder of the benchmark.
+
+    Returns:
+        The table in Markdown; a trained policy's value on a market is its mean over the trainings.
+
+    Raises:
+        OptionError: there are no cells of a transfer.
+    """
+    rows = read_grid(out, "transfer").to_pylist()
+    values: dict[tuple[str, Column], dict[int, list[float]]] = {}
+    why: dict[tuple[str, Column], str] = {}
+    for row in rows:
+        settings = json.loads(row["settings"])
+        name = row["policy"] + (f" ({settings['trained_on']})" if row["training_steps"] else "")
+        at = name, (row["pack"], row["rho"])
+        values.setdefault(at, {}).setdefault(row["seed"], []).append(row["quality"])
+        if NOT_PLAYED in settings:
+            why[at] = settings[NOT_PLAYED]
+    names, columns = (
+        sorted({name for name, _ in values}),
+        sorted({at for _, at in values}, key=_size),
+    )
+    lines = []
+    for name in names:
+        line = [name]
+        for column in columns:
+            markets = values.get((name, column))
+            if markets is None or (name, column) in why:
+                line.append("–")
+            else:
+                line.append(
+                    interval_text(bootstrap([np.mean(v) for v in markets.values()], seed=0))
+                )
+        lines.append(line)
+    titles = [f"{pack}, rho {rho:g}" for pack, rho in columns]
+    notes = sorted({f"–: {reason}." for reason in why.values()})
+    return "\n\n".join([markdown_table(["policy (trained on)", *titles], lines), *notes])
+
+
+def _size(column: Column) -> tuple[int, Column]:
+    """Order real packs by name, and generated ones behind them by size."""
+    number = column[0].partition("-holders")[0]
+    return (int(number) if number.isdigit() else 0), column
+
+
+def _generated(pack: str, holders: Sequence[int], churn: float, folder: Path) -> list[str]:
+    return [
+        str(
+            generate_pack(
+                folder / (f"{count}-holders" + (f"-churn{rate:g}" if rate else "")),
+                holders=count,
+                rounds=load_pack(pack).rounds,
+                like=pack,
+                churn=rate,
+            )
+        )
+        for count in holders
+        for rate in ((0.0, churn) if churn else (0.0,))
+    ]

@@ -1,0 +1,66 @@
+"""Transfer: trained once, played elsewhere; who cannot play says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from copyright_gym import cli, play
+from copyright_gym.benchmarks.grid import NOT_PLAYED, make_cells, read_grid, run_grid
+from copyright_gym.config import MarketConfig
+
+
+def test_the_command(
+    synthetic_pack: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The training of a benchmark in the same folder is used again.
+    cells = make_cells(
+        ["uniform+learned"],
+        packs=[synthetic_pack],
+        rhos=[0.4],
+        seeds=[0],
+        steps=3000,
+        evaluation_seed=0,
+        episodes=4,
+    )
+    run_grid(cells, tmp_path)
+    words = [
+        "bench",
+        "transfer",
+        "--pack",
+        synthetic_pack,
+        "--holders",
+        "3",
+        "12",
+        "--churn",
+        "0.3",
+    ]
+    words += ["--policies", "uniform+learned", "greedy+learned-with-memory", "uniform+adaptive"]
+    words += ["--steps", "3000", "--episodes", "4", "--out", str(tmp_path)]
+    assert cli.main(words) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].count("rho 0.4") == 5
+    assert len(list((tmp_path / "trained").iterdir())) == 2
+    rows = read_grid(tmp_path, "transfer").to_pandas()
+    assert len(rows) == 5 * 3 * 4
+    settings = rows["settings"].map(json.loads)
+    assert set(settings.map(lambda s: s["trained_on"])) == {"synthetic"}
+    lost = settings.map(lambda s: NOT_PLAYED in s)
+    # The one that remembers 8 holders plays on its own pack only; all others play everywhere.
+    expected = (rows["policy"] == "greedy+learned-with-memory") & (rows["pack"] != "synthetic")
+    assert (lost == expected).all()
+    assert (rows["quality"].isna() == lost).all()
+    line = next(line for line in table if line.startswith("| greedy+learned-with-memory"))
+    assert line.count("–") == 4
+    assert any("8 holders that it was trained with, not with 12" in line for line in table)
+    # Others are not held up by the benchmark's own cells, nor the other way round.
+    assert len(read_grid(tmp_path)) == 4
+    own = rows[(rows["policy"] == "uniform+learned") & (rows["pack"] == "synthetic")]
+    np.testing.assert_array_equal(own["quality"], read_grid(tmp_path).to_pandas()["quality"])
+    big = rows[(rows["policy"] == "uniform+adaptive") & (rows["pack"] == "12-holders")]
+    config = MarketConfig(pack=str(tmp_path / "packs" / "12-holders"))
+    again = play(config, "uniform", "adaptive", big["seed"].tolist())
+    np.testing.assert_array_equal(big["quality"], again.quality[:, -1])
