@@ -11,6 +11,7 @@ import torch
 from copyright_gym import __version__
 from copyright_gym.agents.baselines import LEARNED, TRAINED_BASELINES, weights_file
 from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN, Settings
+from copyright_gym.agents.learning_curve import WatchedDQN
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import QPolicy
 from copyright_gym.config import MarketConfig
@@ -65,7 +66,7 @@ def train_to_files(
 
 def train(
     name: str, *, pack: str, seed: int, steps: int, rho: float = 0.4, progress: bool = True
-) -> HierarchicalDQN:
+) -> WatchedDQN:
     """Train one pair of policies.
 
     Args:
@@ -78,7 +79,7 @@ def train(
         progress: show a progress bar.
 
     Returns:
-        The trainer, ready for `policies`.
+        The trainer, ready for `policies`, with its learning curve.
 
     Raises:
         PackError: the pack is unknown or damaged.
@@ -86,7 +87,7 @@ def train(
     """
     halves = [LEARNED, LEARNED] if name in (METHOD, WITHOUT_MEMORY) else name.split("+")
     round_policy, holder_policy = (None if half.startswith(LEARNED) else half for half in halves)
-    trainer = HierarchicalDQN(
+    trainer = WatchedDQN(
         MarketConfig(pack=pack, rho=rho),
         seed=seed,
         round_policy=round_policy,

@@ -32,6 +32,7 @@ from copyright_gym.agents.training import (
     describe,
     train,
 )
+from copyright_gym.benchmarks.learning_curves import CURVE, curve_bytes
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
 from copyright_gym.policies import Level, Policy, as_policy, policy_names
@@ -155,7 +156,7 @@ def train_files(
         folder: where the files are kept; made in one step, so that it is complete or absent.
 
     Returns:
-        The policy files of the learned levels.
+        The policy files of the learned levels, and what was written beside them, by stem.
     """
     draft = folder.with_name(f".{folder.name}.draft")
     if not folder.is_dir() and name == EVOLVED:
@@ -173,6 +174,7 @@ def train_files(
         for learned in trainer.policies(describe(trainer, name)):
             if isinstance(learned, QPolicy):
                 learned.save(draft / f"{learned.level}{_FILE}")
+        write_whole(draft / CURVE, curve_bytes(name, config, seed, steps, trainer.curve))
         draft.replace(folder)
     return {path.stem: path for path in folder.iterdir()}
 

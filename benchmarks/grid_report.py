@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from copyright_gym.benchmarks.contestants import ORACLE
 from copyright_gym.benchmarks.grid import read_grid
+from copyright_gym.benchmarks.learning_curves import write_curves
 from copyright_gym.benchmarks.statistics import (
     bootstrap,
     interquartile_mean,
@@ -75,6 +76,8 @@ def qualities(folder: Path) -> dict[Group, dict[str, Floats]]:
 def write_report(folder: Path, *, reference: str | None = None) -> str:
     """Write `report.md`, `report.csv`, `report.tex`, `quality.png` and `profiles.png`.
 
+    Where something was trained, also `learning.csv` and `learning.png`.
+
     Args:
         folder: what `bench run` wrote.
         reference: the policy to compare with; None for the one with the highest mean over all
@@ -84,7 +87,8 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
         The table in Markdown.
 
     Raises:
-        OptionError: there are no cells, or no rows of the reference somewhere.
+        OptionError: there are no cells, no rows of the reference somewhere, or a learning curve
+            is damaged.
     """
     groups = qualities(folder)
     reference = reference or _best(groups)
@@ -127,6 +131,7 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
     for name, text in (("md", markdown), ("csv", table.getvalue()), ("tex", latex)):
         write_whole(folder / f"report.{name}", (text.rstrip() + "\n").encode())
     _charts(groups, folder)
+    write_curves(folder)
     return markdown
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from copyright_gym.benchmarks.cells import Cell, make_cells
 from copyright_gym.benchmarks.contestants import GROUPS, ORACLE, is_trained
-from copyright_gym.benchmarks.grid import Cell, make_cells, run_grid
+from copyright_gym.benchmarks.grid import run_grid
 
 RESULTS = Path(__file__).resolve().parent / "results"
 _NUMBERS = ("seed", "quality", "spent", "acceptance")

@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from copyright_gym.benchmarks.contestants import expand, is_trained
-from copyright_gym.benchmarks.evaluate import evaluation_seeds
-from copyright_gym.benchmarks.grid import NOT_PLAYED, Cell, read_grid, run_grid
+from copyright_gym.benchmarks.cells import make_cells
+from copyright_gym.benchmarks.grid import NOT_PLAYED, read_grid, run_grid
 from copyright_gym.benchmarks.statistics import bootstrap
 from copyright_gym.benchmarks.text import interval_text, markdown_table
-from copyright_gym.config import MarketConfig
 from copyright_gym.generator import generate_pack
 from copyright_gym.pack import load_pack
 from copyright_gym.whole_file import write_whole
@@ -65,26 +63,16 @@ def transfer(
         PackError: a pack is unknown or damaged.
         OptionError: an option is out of range.
     """
-    evaluation_seeds(evaluation_seed, episodes)
-    names = expand(policies)
-    for known in (pack, *packs):
-        load_pack(known)
-    targets = [pack, *packs, *_generated(pack, holders, churn, out / "packs")]
-    cells = [
-        Cell(
-            name,
-            MarketConfig(pack=target, rho=rho),
-            seed,
-            steps if is_trained(name) else 0,
-            evaluation_seed,
-            episodes,
-            source=pack,
-        )
-        for target in targets
-        for rho in rhos
-        for name in names
-        for seed in (seeds if is_trained(name) else (None,))
-    ]
+    cells = make_cells(
+        policies,
+        packs=[pack, *packs, *_generated(pack, holders, churn, out / "packs")],
+        rhos=rhos,
+        seeds=seeds,
+        steps=steps,
+        evaluation_seed=evaluation_seed,
+        episodes=episodes,
+        source=pack,
+    )
     run_grid(cells, out, workers)
     table = transfer_table(out)
     write_whole(out / "transfer.md", (table + "\n").encode())
@@ -113,21 +101,17 @@ def transfer_table(out: Path) -> str:
         values.setdefault(at, {}).setdefault(row["seed"], []).append(row["quality"])
         if NOT_PLAYED in settings:
             why[at] = settings[NOT_PLAYED]
-    names, columns = (
-        sorted({name for name, _ in values}),
-        sorted({at for _, at in values}, key=_size),
-    )
+    columns = sorted({column for _, column in values}, key=_size)
     lines = []
-    for name in names:
+    for name in sorted({name for name, _ in values}):
         line = [name]
         for column in columns:
             markets = values.get((name, column))
             if markets is None or (name, column) in why:
                 line.append("–")
             else:
-                line.append(
-                    interval_text(bootstrap([np.mean(v) for v in markets.values()], seed=0))
-                )
+                means = [np.mean(trainings) for trainings in markets.values()]
+                line.append(interval_text(bootstrap(means, seed=0)))
         lines.append(line)
     titles = [f"{pack}, rho {rho:g}" for pack, rho in columns]
     notes = sorted({f"–: {reason}." for reason in why.values()})
@@ -141,16 +125,13 @@ def _size(column: Column) -> tuple[int, Column]:
 
 
 def _generated(pack: str, holders: Sequence[int], churn: float, folder: Path) -> list[str]:
-    return [
-        str(
-            generate_pack(
-                folder / (f"{count}-holders" + (f"-churn{rate:g}" if rate else "")),
-                holders=count,
-                rounds=load_pack(pack).rounds,
-                like=pack,
-                churn=rate,
+    like = load_pack(pack)
+    paths = []
+    for count in holders:
+        for rate in (0.0, churn) if churn else (0.0,):
+            name = f"{count}-holders-like-{like.name}" + (f"-churn{rate:g}" if rate else "")
+            path = generate_pack(
+                folder / name, holders=count, rounds=like.rounds, like=pack, churn=rate
             )
-        )
-        for count in holders
-        for rate in ((0.0, churn) if churn else (0.0,))
-    ]
+            paths.append(str(path))
+    return paths

@@ -132,7 +132,7 @@ def _bench_run(options: argparse.Namespace) -> None:
         quick = load_attribute("copyright_gym.benchmarks.reproduction:run_quick")
         print(quick(options.out, options.workers))
         return
-    cells = load_attribute("copyright_gym.benchmarks.grid:make_cells")(
+    cells = load_attribute("copyright_gym.benchmarks.cells:make_cells")(
         options.policies,
         packs=options.packs,
         rhos=options.rho,

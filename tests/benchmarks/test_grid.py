@@ -7,8 +7,9 @@ import pytest
 
 from copyright_gym import cli
 from copyright_gym.benchmarks import grid
+from copyright_gym.benchmarks.cells import Cell, make_cells
 from copyright_gym.benchmarks.contestants import expand
-from copyright_gym.benchmarks.grid import Cell, make_cells, read_grid, run_grid
+from copyright_gym.benchmarks.grid import read_grid, run_grid
 from copyright_gym.errors import OptionError, PolicyError
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from copyright_gym.benchmarks.grid import make_cells, run_grid
+from copyright_gym.benchmarks.cells import make_cells
+from copyright_gym.benchmarks.grid import run_grid
 from copyright_gym.benchmarks.reproduction import compare, quick_cells
 
 

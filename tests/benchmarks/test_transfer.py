@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from copyright_gym import cli, play
-from copyright_gym.benchmarks.grid import NOT_PLAYED, make_cells, read_grid, run_grid
+from copyright_gym.benchmarks.cells import make_cells
+from copyright_gym.benchmarks.grid import NOT_PLAYED, read_grid, run_grid
 from copyright_gym.config import MarketConfig
 
 
@@ -60,7 +61,9 @@ def test_the_command(
     assert len(read_grid(tmp_path)) == 4
     own = rows[(rows["policy"] == "uniform+learned") & (rows["pack"] == "synthetic")]
     np.testing.assert_array_equal(own["quality"], read_grid(tmp_path).to_pandas()["quality"])
-    big = rows[(rows["policy"] == "uniform+adaptive") & (rows["pack"] == "12-holders")]
-    config = MarketConfig(pack=str(tmp_path / "packs" / "12-holders"))
+    big = rows[
+        (rows["policy"] == "uniform+adaptive") & (rows["pack"] == "12-holders-like-synthetic")
+    ]
+    config = MarketConfig(pack=str(tmp_path / "packs" / "12-holders-like-synthetic"))
     again = play(config, "uniform", "adaptive", big["seed"].tolist())
     np.testing.assert_array_equal(big["quality"], again.quality[:, -1])
