@@ -23,6 +23,7 @@ VISITED = "visited.json"  # histories that policies made, for the corpus
 COALITIONS = "coalitions.parquet"  # quality of every coalition of one round
 ATTRIBUTION = "attribution.json"  # attribution against retrained models
 COPYRIGHT = "copyright.json"  # how well the copyright metric tells copies from look-alikes
+IMAGE_TEXT = "image_text.json"  # a small image-text model against plain features
 
 Arrays = Mapping[str, NDArray[Any]]
 

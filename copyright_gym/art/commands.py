@@ -10,6 +10,7 @@ from typing import Any
 from copyright_gym.art.attribution_command import add_validate_attribution
 from copyright_gym.art.build_command import RECIPE_NAMES, add_build
 from copyright_gym.art.copyright_command import add_validate_copyright
+from copyright_gym.art.image_text_command import add_validate_image_text
 from copyright_gym.art.live_command import add_validate_live
 from copyright_gym.art.plan_command import add_plan
 from copyright_gym.art.surrogate_command import add_validate_surrogate
@@ -73,6 +74,7 @@ def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_validate_attribution(actions)
     add_validate_surrogate(actions)
     add_validate_copyright(actions)
+    add_validate_image_text(actions)
     add_validate_live(actions)
 
 

@@ -104,17 +104,9 @@ def copy_report(scores: Mapping[str, Sequence[HolderScores]], draws: int) -> dic
     validation, test = Split(scores["validation"]), Split(scores["test"])
     metric = dict.fromkeys(PARTS, _HALF)
     measures = {"copyright metric": metric, **{name: {name: 1.0} for name in (*PARTS, *PLAIN)}}
-    draws_of = {name: _bootstrap_auc(test, weights, draws) for name, weights in measures.items()}
-    ours = draws_of["copyright metric"]
-    rows = {}
+    rows = compared(test, measures, draws)
     for name, weights in measures.items():
-        rows[name] = _figures(test, weights)
-        rows[name]["auc_low"], rows[name]["auc_high"] = interval(draws_of[name])
         rows[name]["validation_auc"] = _auc(validation, weights)
-        if name != "copyright metric":
-            rows[name]["metric_gain_low"], rows[name]["metric_gain_high"] = interval(
-                ours - draws_of[name]
-            )
     sweep = [
         {"a": a, "validation_auc": _auc(validation, pair), "test_auc": _auc(test, pair)}
         for a in WEIGHTS
@@ -129,6 +121,29 @@ def copy_report(scores: Mapping[str, Sequence[HolderScores]], draws: int) -> dic
         "weights": sweep,
         "chosen_a": max(sweep, key=lambda row: row["validation_auc"])["a"],
     }
+
+
+def compared(
+    split: Split, measures: Mapping[str, Mapping[str, float]], draws: int
+) -> dict[str, dict[str, float]]:
+    """Return the figures of each measure with intervals, and what the first gains on the others.
+
+    Args:
+        split: The works to report on.
+        measures: Weights of scores by the measure's name.
+        draws: Bootstrap draws.
+    """
+    draws_of = {name: _bootstrap_auc(split, weights, draws) for name, weights in measures.items()}
+    first = next(iter(measures))
+    rows = {}
+    for name, weights in measures.items():
+        rows[name] = _figures(split, weights)
+        rows[name]["auc_low"], rows[name]["auc_high"] = interval(draws_of[name])
+        if name != first:
+            rows[name]["metric_gain_low"], rows[name]["metric_gain_high"] = interval(
+                draws_of[first] - draws_of[name]
+            )
+    return rows
 
 
 def _auc(split: Split, weights: Mapping[str, float], kinds: Sequence[str] = NEGATIVES) -> float:

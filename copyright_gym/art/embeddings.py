@@ -73,12 +73,14 @@ def perceptual_embedding(name: str = "efficientnet-lite0") -> Embedding:
     return lpips_embedding(_lpips_network(backbone))
 
 
-def both_embeddings(semantic: str, perceptual: str) -> Callable[[Tensor], list[Tensor]]:
+def both_embeddings(
+    semantic: str | Embedding, perceptual: str | Embedding
+) -> Callable[[Tensor], list[Tensor]]:
     """Return a function from (n, 3, S, S) pixels to their embeddings for both parts.
 
     Args:
-        semantic: See `semantic_embedding`.
-        perceptual: See `perceptual_embedding`.
+        semantic: An embedding or the name of one, see `semantic_embedding`.
+        perceptual: An embedding or the name of one, see `perceptual_embedding`.
     """
     if semantic == perceptual == "efficientnet-lite0":
 
@@ -87,7 +89,10 @@ def both_embeddings(semantic: str, perceptual: str) -> Callable[[Tensor], list[T
             return [_layout(third), _fine_structure(pixels, first)]
 
     else:
-        parts = semantic_embedding(semantic), perceptual_embedding(perceptual)
+        parts = (
+            semantic_embedding(semantic) if isinstance(semantic, str) else semantic,
+            perceptual_embedding(perceptual) if isinstance(perceptual, str) else perceptual,
+        )
 
         def embeddings(pixels: Tensor) -> list[Tensor]:
             return [part(pixels) for part in parts]

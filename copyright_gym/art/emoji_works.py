@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from copyright_gym.art.iconify import icon_svg
 from copyright_gym.art.near_duplicates import Seen
 from copyright_gym.art.rasterise import cut_out, rasterise
 from copyright_gym.art.source_package import SourcePackage
@@ -206,15 +207,10 @@ class _IconDrawer:
                     self.codes.setdefault(code, name)
 
     def draw(self, code: str) -> NDArray[np.uint8] | None:
-        icon = self.icons["icons"].get(self.codes[code])
-        if icon is None:  # an alias: the same drawing under another code point
+        name = self.codes[code]
+        if name not in self.icons["icons"]:  # an alias: the same drawing under another code point
             return None
-        box = [icon.get("left", 0), icon.get("top", 0)]
-        box += [icon.get(side, self.icons.get(side, 16)) for side in ("width", "height")]
-        return rasterise(
-            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="{" ".join(map(str, box))}">{icon["body"]}</svg>'
-        )
+        return rasterise(icon_svg(self.icons, name))
 
 
 class _GlyphDrawer:

@@ -96,10 +96,15 @@ def measured_lots(
 def holder_similarity(
     studio: Studio, holder: int, parts: CopyrightParts = DEFAULT_PARTS
 ) -> Similarity:
-    """Return the similarity measure of a holder: all held-out works are its references."""
+    """Return the similarity measure of a holder."""
+    return Similarity(*reference_works(studio, holder), parts.semantic, parts.perceptual)
+
+
+def reference_works(studio: Studio, holder: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the held-out works of a holder, its look-alikes, and those of all others."""
     groups = np.split(studio.collection.held_out.images, len(studio.collection.holders))
     look_alikes = groups.pop(holder)
-    return Similarity(look_alikes, np.concatenate(groups), parts.semantic, parts.perceptual)
+    return look_alikes, np.concatenate(groups)
 
 
 def _lot_similarity(studio: Studio, similarity: Similarity, t: int, i: int) -> NDArray[np.float64]:

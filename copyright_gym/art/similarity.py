@@ -15,7 +15,7 @@ from torch import Tensor
 
 from copyright_gym.art.alignment import aligned_variants
 from copyright_gym.art.autoencoder import to_tensor
-from copyright_gym.art.embeddings import both_embeddings
+from copyright_gym.art.embeddings import Embedding, both_embeddings
 from copyright_gym.art.near_duplicates import same_picture
 from copyright_gym.errors import OptionError
 
@@ -41,8 +41,8 @@ class Similarity:
     Args:
         look_alikes: (m, S, S, 3) uint8 works of the holder that no model was fine-tuned on.
         unrelated: (u, S, S, 3) uint8 works of other holders.
-        semantic: See `semantic_embedding`.
-        perceptual: See `perceptual_embedding`.
+        semantic: An embedding or the name of one, see `semantic_embedding`.
+        perceptual: An embedding or the name of one, see `perceptual_embedding`.
 
     Raises:
         OptionError: If a part is unknown, or there are fewer than two look-alikes.
@@ -53,8 +53,8 @@ class Similarity:
         self,
         look_alikes: Images,
         unrelated: Images,
-        semantic: str = "efficientnet-lite0",
-        perceptual: str = "efficientnet-lite0",
+        semantic: str | Embedding = "efficientnet-lite0",
+        perceptual: str | Embedding = "efficientnet-lite0",
     ) -> None:
         """Measure what unrelated works score."""
         self.embeddings = both_embeddings(semantic, perceptual)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from copyright_gym.art.adapters import set_weights
 from copyright_gym.art.copy_measures import measure
 from copyright_gym.art.copy_report import HolderScores, copy_report
-from copyright_gym.art.copy_trials import SPLITS, TrialMaker
+from copyright_gym.art.copy_trials import SPLITS
 from copyright_gym.art.live import pack_studio
 from copyright_gym.art.lot_scores import (
     DEFAULT_PARTS,
@@ -26,12 +25,11 @@ from copyright_gym.art.lot_scores import (
 )
 from copyright_gym.art.memorisation import memorisation_curve
 from copyright_gym.art.similarity import Similarity
+from copyright_gym.art.stored_trials import TRAINING_SEED, StoredTrials
 from copyright_gym.art.studio import Studio
 from copyright_gym.pack import load_pack
 from copyright_gym.pack_files import COPYRIGHT, npz_bytes
 from copyright_gym.whole_file import write_whole
-
-_SEED: Final = 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,8 @@ def measure_studio(
     work.mkdir(parents=True, exist_ok=True)
     studio = make_studio()
     similarities = functools.cache(functools.partial(holder_similarity, studio, parts=parts))
-    scores = _scored_trials(studio, similarities, plan, work / "copies")
+    trials = StoredTrials(studio, plan.sources, plan.negatives, work / "trials")
+    scores = scored_trials(trials, similarities, work / "copies")
     report = copy_report(scores, plan.draws)
     holders = range(min(plan.memorised_holders, len(studio.collection.holders)))
     report["memorisation"] = [
@@ -100,33 +99,38 @@ def measure_studio(
     report["lots"] = lot_report(measured_lots(studio, work / "copyright", parts))
     report["parts"] = parts.named()
     report["plan"] = asdict(plan)
-    report["seed"] = _SEED
+    report["seed"] = TRAINING_SEED
     return report
 
 
-def _scored_trials(
-    studio: Studio, similarities: Callable[[int], Similarity], plan: Plan, folder: Path
+def scored_trials(
+    trials: StoredTrials,
+    similarities: Callable[[int], Similarity],
+    folder: Path,
+    splits: Sequence[str] = SPLITS,
 ) -> dict[str, list[HolderScores]]:
-    """Return the scores of each split's trials by holder; stored ones are not made again."""
+    """Return the scores of each split's trials by holder; stored ones are not made again.
+
+    Args:
+        trials: The trials.
+        similarities: Returns the similarity measure of a holder.
+        folder: Where scores are kept.
+        splits: Which of `SPLITS` to score.
+    """
     folder.mkdir(exist_ok=True)
-    holders = range(len(studio.collection.holders))
-    paths = {(split, i): folder / f"{split}_{i}.npz" for split in SPLITS for i in holders}
+    holders = range(len(trials.studio.collection.holders))
+    paths = {(split, i): folder / f"{split}_{i}.npz" for i in holders for split in splits}
     todo = [key for key, path in paths.items() if not path.exists()]
-    if todo:
-        everyone = (tuple(holders),)
-        weights = studio.train_round(studio.base_weights, everyone, seed=_SEED)
-        maker = TrialMaker(studio, plan.sources, plan.negatives)
-    for split, i in tqdm(sorted(todo, key=lambda key: key[1]), desc="copies"):
-        set_weights(studio.pipeline.unet, weights)
-        trials = maker.trials(split, i)
+    for split, i in tqdm(todo, desc="copies"):
+        of_holder = trials(split, i)
         arrays = {
-            "transforms": np.array(trials.transforms),
-            "strengths": np.array(trials.strengths),
-            "kinds": trials.kinds,
-            **measure(similarities(i), trials),
+            "transforms": np.array(of_holder.transforms),
+            "strengths": np.array(of_holder.strengths),
+            "kinds": of_holder.kinds,
+            **measure(similarities(i), of_holder),
         }
         write_whole(paths[split, i], npz_bytes(arrays))
-    return {split: [HolderScores.load(paths[split, i]) for i in holders] for split in SPLITS}
+    return {split: [HolderScores.load(paths[split, i]) for i in holders] for split in splits}
 
 
 def _memorised(
