@@ -165,3 +165,4 @@ def test_unknown_packs():
 def test_embedded_packs_verify():
     for name in pack_names():
         verify_pack(name)
+        assert load_pack(name).name == name
