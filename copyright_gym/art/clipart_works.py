@@ -39,8 +39,6 @@ ARTISTS: Final = {
     "Andy Fitzsimon": "fitzsimon",
     "Juliane Krug": "krug",
 }
-# Icon themes by holders, where some works lack the name.
-_THEMES: Final = ("flat-theme", "lemon-theme", "etiquette-theme")
 _LEFT_OUT: Final = re.compile(r"card|button|flag|shapes/stars/|special/|led_", re.IGNORECASE)
 _PUBLIC_DOMAIN: Final = "http://web.resource.org/cc/PublicDomain"
 _PREFIX: Final = "usr/share/openclipart/svg/"
@@ -95,26 +93,6 @@ def artist_works() -> dict[str, Works]:
         artist: _draw([d for d in clipart_drawings() if key in d.creator.lower()], seen, artist)
         for artist, key in ARTISTS.items()
     }
-
-
-def other_works(most: int | None = None) -> Works:
-    """Draw works by all others, none of which is nearly equal to a work of `ARTISTS`.
-
-    Args:
-        most: How many works to return at most; all by default.
-    """
-    seen = Seen()
-    for works in artist_works().values():
-        for image in works.images:
-            seen.add(image)
-    keys = [*ARTISTS.values(), *_THEMES]
-    others = [
-        drawing
-        for drawing in clipart_drawings()
-        if drawing.creator
-        and not any(key in f"{drawing.creator} {drawing.path}".lower() for key in keys)
-    ]
-    return _draw(others, seen, most=most)
 
 
 @cache
@@ -175,10 +153,8 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z]+", ascii_text.lower()))
 
 
-def _draw(
-    drawings: list[Drawing], seen: Seen, artist: str | None = None, most: int | None = None
-) -> Works:
-    """Draw works that differ from those seen; captions name `artist`, else who drew them."""
+def _draw(drawings: list[Drawing], seen: Seen, artist: str) -> Works:
+    """Draw an artist's works that differ from those seen."""
     images: list[NDArray[np.uint8]] = []
     captions: list[str] = []
     for drawing in drawings:
@@ -190,7 +166,5 @@ def _draw(
             continue
         seen.add(image)
         images.append(image)
-        captions.append(caption_of(drawing, artist or drawing.creator))
-        if len(images) == most:
-            break
+        captions.append(caption_of(drawing, artist))
     return Works(np.stack(images), tuple(captions))
