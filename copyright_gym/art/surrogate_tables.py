@@ -39,8 +39,9 @@ def surrogate_tables(report: Mapping[str, Any]) -> str:
         f"Seed noise (standard deviation of the quality): {noise['std']:.4f} "
         f"[{noise['low']:.4f}, {noise['high']:.4f}], {noise['freedom']} degrees of freedom.",
         f"{report['measurements']} measured rounds, {report['folds']} folds.",
-        "Each history was held out whole, from the fit and from the choice of settings. Columns",
-        "by lots: mean absolute error / seed noise. Explainable: total variance minus seed noise.",
+        "Each history was held out whole, from the fit and from the choice of settings; those of",
+        "the stored form are fixed. Columns by lots: mean absolute error / seed noise.",
+        "Explainable: total variance minus seed noise.",
         "In brackets: 95 % of a bootstrap over histories; ratios draw the seed noise too.",
         "",
         "| lots | rows | inside the 50 % interval | inside the 90 % interval |",

@@ -1,9 +1,6 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from copyright_gym.art import surrogate_fit
 from copyright_gym.art.corpus import Run, corpus_runs
 from copyright_gym.art.measured import measured_rows
 from copyright_gym.art.signal import signal_report
@@ -17,11 +14,7 @@ def _quality(history: tuple[tuple[int, ...], ...]) -> float:
     return float(1 - np.exp(-0.2 * counts @ np.array([1.0, 0.8, 0.5, 0.3])))
 
 
-def test_fit_recovers_a_saturating_quality_on_histories_it_has_not_seen(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    form = replace(surrogate_fit.EXPOSURE, settings=surrogate_fit.EXPOSURE.settings[:2])
-    monkeypatch.setattr(surrogate_fit, "EXPOSURE", form)
+def test_fit_recovers_a_saturating_quality_on_histories_it_has_not_seen() -> None:
     base, noise = 500.0, 0.003
     rng = np.random.default_rng(0)
     records = []

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from copyright_gym.art import surrogate_fit, surrogate_forms
+from copyright_gym.art import surrogate_forms
 from copyright_gym.art.corpus import corpus_runs
 from copyright_gym.art.measured import measured_rows
 from copyright_gym.art.surrogate_tables import surrogate_tables
@@ -35,14 +34,12 @@ def _make_corpus(pack: Path) -> None:
 
 
 @pytest.fixture
-def one_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    form = replace(surrogate_fit.EXPOSURE, settings=surrogate_fit.EXPOSURE.settings[:1])
-    monkeypatch.setattr(surrogate_fit, "EXPOSURE", form)
+def two_forms(monkeypatch: pytest.MonkeyPatch) -> None:
     additive = {"additive": surrogate_forms.FORMS["additive with saturation"]}
     monkeypatch.setattr(surrogate_forms, "FORMS", additive)
 
 
-@pytest.mark.usefixtures("one_setting")
+@pytest.mark.usefixtures("two_forms")
 def test_validate_surrogate_reports_on_the_stored_corpus(
     own_pack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

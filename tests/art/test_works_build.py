@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +15,7 @@ from tiny_studio import make_pipeline
 from works_on_disk import make_folder
 
 from copyright_gym import load_pack, verify_pack
-from copyright_gym.art import builder, lot_scores, signal, surrogate_fit
+from copyright_gym.art import builder, lot_scores, signal
 from copyright_gym.art.adapters import Weights
 from copyright_gym.art.base_files import base_facts, find_base, held_base, work_size
 from copyright_gym.art.blueprint import SDXL_BASE
@@ -60,8 +59,6 @@ def test_a_folder_becomes_a_verified_pack(
     monkeypatch.setattr(LocalWorkers, "play", in_process)
     for module in (builder, signal):
         monkeypatch.setattr(module, "signal_runs", lambda h, t: signal_runs(h, t, seeds=2))
-    one_setting = replace(surrogate_fit.EXPOSURE, settings=surrogate_fit.EXPOSURE.settings[:1])
-    monkeypatch.setattr(surrogate_fit, "EXPOSURE", one_setting)
     monkeypatch.setattr(Studio, "measure", measure)
     monkeypatch.setattr(lot_scores, "GENERATIONS", 1)
     command = [
