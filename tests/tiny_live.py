@@ -15,6 +15,7 @@ from tiny_studio import STYLES, shared_studio
 
 from copyright_gym.art import finetune, live
 from copyright_gym.art.finetune import RoundTraining
+from copyright_gym.art.pack_studio import NOTHING, Brought
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.studio import Studio
 from copyright_gym.pack import Holder, Pack, QualityFacts, load_pack, write_pack
@@ -30,7 +31,7 @@ def tiny_studio() -> Studio:
     return studio
 
 
-def tiny_pack_studio(pack: Pack) -> Studio:
+def tiny_pack_studio(pack: Pack, brought: Brought = NOTHING) -> Studio:
     """Stands in for `pack_studio`, whose recipes are too large for tests."""
     return tiny_studio()
 

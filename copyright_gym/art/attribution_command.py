@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from copyright_gym.art.brought_options import add_brought, brought
 from copyright_gym.errors import load_attribute
 from copyright_gym.pack import find_pack, load_pack
 
@@ -31,6 +32,7 @@ def add_validate_attribution(
         "--fresh", type=Path, metavar="FOLDER", help="measure again, records here; resumable"
     )
     parser.add_argument("--workers", type=int, default=2, help="processes for --fresh")
+    add_brought(parser)
     parser.set_defaults(run=_validate_attribution)
 
 
@@ -38,7 +40,7 @@ def _validate_attribution(options: argparse.Namespace) -> None:
     folder = find_pack(options.pack)
     report = load_attribute(
         "copyright_gym.art.validate_attribution:attribution_report", extra="art"
-    )(folder, options.fresh, options.workers)
+    )(folder, options.fresh, options.workers, brought(options))
     if options.json:
         print(json.dumps(report, indent=1, sort_keys=True))
         return

@@ -77,19 +77,33 @@ def base_facts(base: str | Path) -> dict[str, Any]:
     return facts
 
 
-def base_folder(pack: Pack) -> Path:
+def base_of(pack: Pack, brought: str | Path | None = None) -> str | Path:
     """Return where the base model of a pack is: in its folder, or in the pack that it names.
 
+    Args:
+        pack: The pack.
+        brought: Folder or hub name of the model, for packs that neither hold nor share theirs.
+
     Raises:
-        PackError: There is none, or the pack that it names has another one.
+        PackError: There is none, or another one than the pack was measured with.
     """
     facts = pack.provenance.get("base", {})
+    if brought is not None:
+        # A folder that stands for a model of the hub can't be checked.
+        key = "sha256" if isinstance(brought, Path) else "name"
+        if key in facts and base_facts(brought)[key] != facts[key]:
+            raise PackError(
+                f"pack {pack.name!r} was measured with the base model {facts['name']!r}, and "
+                f"{str(brought)!r} is another one"
+            )
+        return brought
     shared = facts.get("pack")
     folder = (pack.folder if shared is None else find_pack(shared)) / "base"
     if not (folder / "model_index.json").is_file():
         raise PackError(
             f"pack {pack.name!r} has no base model (folder 'base'), so nothing can be fine-tuned "
-            "on it; live play needs a pack made by `copyright-gym packs build`, such as 'portrait'"
+            "on it; live play needs a pack made by `copyright-gym packs build`, such as "
+            "'portrait', or the model that the pack was measured with, named as `base`"
         )
     if shared is not None and base_facts(folder)["sha256"] != facts["sha256"]:
         raise PackError(

@@ -14,6 +14,7 @@ from typing import Any, Final
 import torch
 
 from copyright_gym.art.diffusion import PRECISIONS, Conditions, micro_conditions
+from copyright_gym.art.works import uncropped
 from copyright_gym.errors import OptionError
 
 SDXL_BASE: Final = "stabilityai/stable-diffusion-xl-base-1.0"
@@ -114,7 +115,7 @@ def meta_conditions(pipeline: Any, count: int, size: int) -> Conditions:
     return Conditions(
         torch.empty(count, text.max_position_embeddings, width, dtype=dtype, device="meta"),
         torch.empty(count, text_2.projection_dim, dtype=dtype, device="meta"),
-        micro_conditions(pipeline, count, size).to("meta"),
+        micro_conditions(uncropped(count, size), size).to("meta"),
     )
 
 

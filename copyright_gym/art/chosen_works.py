@@ -112,16 +112,17 @@ def load_works(folder: Path, chosen: tuple[ChosenWork, ...], division: Division)
 
 def _read(folder: Path, works: list[ChosenWork], size: int) -> Works:
     images = np.empty((len(works), size, size, 3), np.uint8)
-    for image, work in zip(images, works, strict=True):
+    framing = np.empty((len(works), 4), np.int64)
+    for image, frame, work in zip(images, framing, works, strict=True):
         path = folder / work.file
         data = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(data).hexdigest() != work.sha256:
             raise OptionError(
-                f"{path} has changed since the build began; give the same command again, with "
-                "another --work folder if works were exchanged"
+                f"{path} has changed, or is gone, since it was chosen; a build of other works "
+                "needs another --work folder"
             )
-        image[...] = square_image(data, size)
-    return Works(images, tuple(work.caption for work in works))
+        image[...], frame[...] = square_image(data, size)
+    return Works(images, tuple(work.caption for work in works), framing)
 
 
 def _holder(name: str, works: list[ChosenWork]) -> Holder:
@@ -151,3 +152,9 @@ def credits_csv(chosen: tuple[ChosenWork, ...]) -> bytes:
     writer.writeheader()
     writer.writerows(asdict(work) for work in chosen)
     return buffer.getvalue().encode()
+
+
+def read_credits(data: bytes) -> tuple[ChosenWork, ...]:
+    """Return the chosen works that a pack's `works.csv` lists."""
+    rows = csv.DictReader(io.StringIO(data.decode(), newline=""))
+    return tuple(ChosenWork(**{**row, "round": int(row["round"])}) for row in rows)

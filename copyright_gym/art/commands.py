@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from copyright_gym.art.attribution_command import add_validate_attribution
+from copyright_gym.art.brought_options import add_brought, brought
 from copyright_gym.art.build_command import RECIPE_NAMES, add_build
 from copyright_gym.art.copyright_command import add_validate_copyright
 from copyright_gym.art.image_text_command import add_validate_image_text
@@ -70,6 +71,7 @@ def add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     signal.add_argument("--json", action="store_true", help="print JSON")
     signal.add_argument("--fresh", type=Path, metavar="FOLDER", help="measure again, records here")
     signal.add_argument("--workers", type=int, default=2, help="processes for --fresh")
+    add_brought(signal)
     signal.set_defaults(run=_validate_signal)
     add_validate_attribution(actions)
     add_validate_surrogate(actions)
@@ -110,7 +112,7 @@ def _validate_signal(options: argparse.Namespace) -> None:
     folder = find_pack(options.pack)
     if options.fresh is not None:
         measure = load_attribute("copyright_gym.art.signal:measure_signal", extra="art")
-        report = measure(folder, options.fresh, options.workers)
+        report = measure(folder, options.fresh, options.workers, brought(options))
     else:
         path = folder / "signal.json"
         if not path.exists():

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from copyright_gym.art.brought_options import add_brought, brought
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack
 from copyright_gym.pack_files import COPYRIGHT
@@ -24,6 +25,7 @@ def add_validate_copyright(
         "--fresh", type=Path, metavar="FOLDER", help="measure again, records here; resumable"
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the weight sweep")
+    add_brought(parser)
     parser.set_defaults(run=_validate_copyright)
 
 
@@ -34,7 +36,7 @@ def _validate_copyright(options: argparse.Namespace) -> None:
         measure = load_attribute(
             "copyright_gym.art.validate_copyright:measure_copyright", extra="art"
         )
-        report = measure(folder, options.fresh)
+        report = measure(folder, options.fresh, brought(options))
     elif path.exists():
         report = json.loads(path.read_text(encoding="utf-8"))
     else:

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from copyright_gym.art.tokenizer import TEXT_TOKENS, build_tokenizer
+from copyright_gym.art.works import uncropped
 from copyright_gym.errors import OptionError, listed
 
 TEXT_WIDTH: Final = 48
@@ -48,6 +52,12 @@ class Conditions:
     def __getitem__(self, index: Tensor | slice) -> Conditions:
         """Return the conditions at `index`."""
         return Conditions(self.tokens[index], self.pooled[index], self.sizes[index])
+
+    def uncropped(self) -> Conditions:
+        """Return the conditions to draw with: uncropped works of the images' own size."""
+        size = self.sizes[:, 4:]
+        sizes = torch.cat([size, torch.zeros_like(size), size], dim=1)
+        return Conditions(self.tokens, self.pooled, sizes)
 
     def to(self, device: torch.device) -> Conditions:
         """Return the conditions on a device."""
@@ -189,7 +199,8 @@ def condition(pipeline: Any, captions: Sequence[str], sizes: Tensor | None = Non
     Args:
         pipeline: An SDXL pipeline.
         captions: n captions.
-        sizes: (n, 6) size and crop conditions; by default `micro_conditions`.
+        sizes: (n, 6) size and crop conditions; by default those of uncropped squares of the side
+            that the UNet is made for.
     """
     tokens: list[Tensor] = []
     pooled = torch.empty(0)
@@ -208,20 +219,19 @@ def condition(pipeline: Any, captions: Sequence[str], sizes: Tensor | None = Non
         tokens.append(output.hidden_states[-2])
         pooled = output[0]
     if sizes is None:
-        sizes = micro_conditions(pipeline, len(captions))
+        side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+        sizes = micro_conditions(uncropped(len(captions), side), side)
     return Conditions(torch.cat(tokens, dim=-1), pooled, sizes.to(pooled.device))
 
 
-def micro_conditions(pipeline: Any, count: int, size: int | None = None) -> Tensor:
-    """Return SDXL's (count, 6) size and crop conditions of uncropped square works.
+def micro_conditions(framing: NDArray[np.int64], size: int) -> Tensor:
+    """Return SDXL's (n, 6) size and crop conditions of works, as its training script gives them.
 
     Args:
-        pipeline: An SDXL pipeline.
-        count: Number of works.
-        size: Their side in pixels; by default the side that the UNet is made for.
+        framing: (n, 4) as in `Works`.
+        size: Side of the works in pixels.
     """
-    size = size or pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    return torch.tensor([[size, size, 0, 0, size, size]], dtype=torch.float32).repeat(count, 1)
+    return functional.pad(torch.from_numpy(framing).float(), (0, 2), value=size)
 
 
 def predict_noise(

@@ -24,7 +24,7 @@ from trak.projectors import AbstractProjector
 from trak.utils import vectorize
 
 from copyright_gym.art.adapters import Weights, has_adapters, set_weights, trainable_parameters
-from copyright_gym.art.diffusion import micro_conditions, mixed_precision
+from copyright_gym.art.diffusion import mixed_precision
 from copyright_gym.art.finetune import TrainingSet
 
 PROJECTED: Final = 2048
@@ -35,23 +35,21 @@ _BATCH: Final = 16
 class Denoiser(nn.Module):
     """A UNet whose added conditions are positional, as functional gradients want them."""
 
-    def __init__(self, unet: Any, time_ids: Tensor) -> None:
-        """Wrap a UNet and SDXL's (1, 6) size conditions."""
+    def __init__(self, unet: Any) -> None:
+        """Wrap a UNet."""
         super().__init__()
         self.unet = unet
-        self.register_buffer("size", time_ids)
 
-    def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor, pooled: Tensor) -> Tensor:
+    def forward(
+        self, noisy: Tensor, timesteps: Tensor, tokens: Tensor, pooled: Tensor, sizes: Tensor
+    ) -> Tensor:
         """Return the predicted noise in float32, (k, c, h, w)."""
         dtype = self.unet.dtype
         output: Tensor = self.unet(
             noisy.to(dtype),
             timesteps,
             tokens.to(dtype),
-            added_cond_kwargs={
-                "text_embeds": pooled.to(dtype),
-                "time_ids": self.get_buffer("size").expand(len(noisy), -1),
-            },
+            added_cond_kwargs={"text_embeds": pooled.to(dtype), "time_ids": sizes},
             return_dict=False,
         )[0]
         return output.float()
@@ -79,9 +77,19 @@ class DiffusionOutput(AbstractModelOutput):
 
     def get_output(
         self, model: nn.Module, weights: Any, buffers: Any, latent: Tensor, tokens: Tensor,
-        pooled: Tensor,
+        pooled: Tensor, sizes: Tensor,
     ) -> Tensor:  # fmt: skip
-        """Return the output of one work; latent (c, h, w), tokens (l, w), pooled (w,)."""
+        """Return the output of one work.
+
+        Args:
+            model: A `Denoiser`.
+            weights: Its parameters by name.
+            buffers: Its buffers by name.
+            latent: (c, h, w).
+            tokens: (l, w).
+            pooled: (w,).
+            sizes: (6,).
+        """
         count = len(self.noise)
         predicted = torch.func.functional_call(
             model,
@@ -91,6 +99,7 @@ class DiffusionOutput(AbstractModelOutput):
                 self.timesteps,
                 tokens.expand(count, -1, -1),
                 pooled.expand(count, -1),
+                sizes.expand(count, -1),
             ),
         )
         error = predicted if self.dtrak else predicted - self.noise
@@ -160,13 +169,11 @@ class CountSketch(AbstractProjector):
         """Nothing to free."""
 
 
-def _in_batches(
-    works: TrainingSet, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _in_batches(works: TrainingSet, device: torch.device) -> Iterator[tuple[Tensor, ...]]:
     for start in range(0, len(works), _BATCH):
         part = works[slice(start, start + _BATCH)]
         conditions = part.conditions.to(device)
-        yield part.latents.to(device), conditions.tokens, conditions.pooled
+        yield part.latents.to(device), conditions.tokens, conditions.pooled, conditions.sizes
 
 
 def gradient_features(
@@ -205,7 +212,7 @@ def gradient_features(
         unet.to("cpu")
     for parameter in trainable_parameters(unet):
         parameter.requires_grad_(True)
-    model = Denoiser(unet, micro_conditions(pipeline, 1)).eval()
+    model = Denoiser(unet).eval()
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn((timesteps, *works.latents.shape[1:]), generator=generator).to(unet.device)
     wanted = {name: p.numel() for name, p in model.named_parameters() if p.requires_grad}

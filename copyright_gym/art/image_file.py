@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,22 @@ class UnusableWorkError(Exception):
         """Keep both parts."""
         super().__init__(f"{what}: {detail}")
         self.what, self.detail = what, detail
+
+
+class Framing(NamedTuple):
+    """How a square was cut out of an image, in pixels; what SDXL is told of it.
+
+    Attributes:
+        height: Height of the image.
+        width: Width of the image.
+        top: Top of the cut-out after the image was scaled.
+        left: Left of the cut-out after the image was scaled.
+    """
+
+    height: int
+    width: int
+    top: int
+    left: int
 
 
 def read_image(data: bytes) -> Any:
@@ -61,7 +77,7 @@ def read_image(data: bytes) -> Any:
     return image.convert("RGB")
 
 
-def square_image(data: bytes, size: int) -> NDArray[np.uint8]:
+def square_image(data: bytes, size: int) -> tuple[NDArray[np.uint8], Framing]:
     """Read an image, crop its middle and scale that down.
 
     Args:
@@ -69,7 +85,7 @@ def square_image(data: bytes, size: int) -> NDArray[np.uint8]:
         size: Side S of the square in pixels.
 
     Returns:
-        (S, S, 3) image.
+        (S, S, 3) image and its framing.
 
     Raises:
         UnusableWorkError: It can't be decoded, or its shorter side is below `size`.
@@ -80,4 +96,8 @@ def square_image(data: bytes, size: int) -> NDArray[np.uint8]:
     if min(image.size) < size:
         detail = f"{image.width} x {image.height} pixels, at least {size} x {size} are needed"
         raise UnusableWorkError("tiny image", detail)
-    return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS), dtype=np.uint8)
+    square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    scale = size / min(image.size)
+    top, left = (round((side * scale - size) / 2) for side in (image.height, image.width))
+    framing = Framing(image.height, image.width, top, left)
+    return np.asarray(square, dtype=np.uint8), framing

@@ -17,71 +17,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from copyright_gym.art.adapters import Weights
-from copyright_gym.art.base_files import base_folder
 from copyright_gym.art.corpus import History, Run
-from copyright_gym.art.finetune import FinetuneSettings
-from copyright_gym.art.recipes import find_recipe
+from copyright_gym.art.pack_studio import NOTHING, Brought, pack_studio, require_studio
 from copyright_gym.art.round_cache import RoundCache
-from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.source_package import cache_folder
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.time_estimate import TimeEstimate, estimate_time, spoken
-from copyright_gym.art.works_recipe import WORKS
-from copyright_gym.errors import PackError
 from copyright_gym.market import MarketConfig
 from copyright_gym.pack import Pack, load_pack
 from copyright_gym.pack_files import read_manifest, sha256
 from copyright_gym.policies import Policy
 from copyright_gym.rollout import play
-
-
-@functools.lru_cache(maxsize=1)
-def pack_studio(pack: Pack) -> Studio:
-    """Set up the studio that a pack was measured in, and check that it draws the same works.
-
-    The last one is kept: environments of one process share it.
-
-    Raises:
-        PackError: If the pack has no base model, the installed sources draw other held-out works
-            than the pack was made of, or the works are those of a user's folder.
-        MissingWorksError: If packages that works are drawn from were not fetched.
-    """
-    require_base(pack)
-    settings = FinetuneSettings(**pack.provenance["finetune"])
-    recipe = find_recipe(pack.provenance["recipe"])
-    studio = recipe.studio(
-        base_folder(pack),
-        settings,
-        pack.provenance["feature"],
-        Sampling(**pack.provenance.get("sampling", {})),
-    )
-    expected = pack.provenance["works"]["held_out_sha256"]
-    if studio.collection.held_out.digest() != expected:
-        raise PackError(
-            f"the recipe {recipe.name!r} gives other works here than those pack {pack.name!r} was "
-            f"measured on; install the versions in its manifest: {pack.provenance['packages']}"
-        )
-    return studio
-
-
-def require_base(pack: Pack) -> None:
-    """Check that a pack can be fine-tuned on.
-
-    Raises:
-        PackError: It has no base model, was not made by real fine-tuning, or its works are those of
-            a user's folder.
-    """
-    base_folder(pack)
-    if not {"recipe", "finetune", "feature", "works"} <= pack.provenance.keys():
-        raise PackError(
-            f"pack {pack.name!r} names no recipe, so nothing can be fine-tuned on it; live play "
-            "needs a pack made by `copyright-gym packs build`, such as 'portrait'"
-        )
-    if pack.provenance["recipe"] == WORKS:
-        raise PackError(
-            f"pack {pack.name!r} was built from a folder of works, which it doesn't hold; live "
-            "rounds are played on packs whose works can be drawn again"
-        )
 
 
 class LiveQuality:
@@ -96,20 +42,27 @@ class LiveQuality:
         seed: Seed of the training runs.
         progress: Whether to show the time estimate, a progress bar and the time that rounds took,
             on stderr.
+        brought: What the pack doesn't hold.
 
     Raises:
-        PackError: The pack has no base model.
+        PackError: The pack can't be fine-tuned on, see `require_studio`.
         CacheError: The folder cannot be written to.
     """
 
     marginal: ClassVar[bool] = False
 
     def __init__(
-        self, pack: Pack, folder: Path | None = None, seed: int = 0, progress: bool = True
+        self,
+        pack: Pack,
+        folder: Path | None = None,
+        seed: int = 0,
+        progress: bool = True,
+        brought: Brought = NOTHING,
     ) -> None:
         """Open the cache; the studio is set up when the first round is to be trained."""
-        require_base(pack)
+        require_studio(pack, brought)
         self.pack = pack
+        self.brought = brought
         self.seed = seed
         self.progress = progress
         self.base_distance = pack.quality.base_distance
@@ -118,12 +71,18 @@ class LiveQuality:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the pack to be read again, so that a copy shares the studio."""
-        return _reopened, (self.pack.folder, self.folder, self.seed, self.progress)
+        return _reopened, (
+            self.pack.folder,
+            self.folder,
+            self.seed,
+            self.progress,
+            self.brought,
+        )
 
     @property
     def studio(self) -> Studio:
         """The studio of the pack."""
-        return pack_studio(self.pack)
+        return pack_studio(self.pack, self.brought)
 
     def quality(self, bought: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Fine-tune and measure purchase histories.
@@ -151,7 +110,7 @@ class LiveQuality:
 
     def _measured(self, run: Run) -> float:
         if self.progress:
-            _announce(self.pack, self.cache.folder)
+            _announce(self.pack, self.brought, self.cache.folder)
         started = time.monotonic()
         distance = self.studio.measure(self._trained(run))
         self.cache.save_distance(run, distance)
@@ -183,25 +142,28 @@ class LiveQuality:
             return self._trained(earlier)
 
 
-def _reopened(pack_folder: Path, folder: Path, seed: int, progress: bool) -> LiveQuality:
-    return LiveQuality(load_pack(pack_folder), folder, seed, progress)
+def _reopened(
+    pack_folder: Path, folder: Path, seed: int, progress: bool, brought: Brought
+) -> LiveQuality:
+    return LiveQuality(load_pack(pack_folder), folder, seed, progress, brought)
 
 
 @functools.lru_cache(maxsize=1)
-def pack_estimate(pack: Pack) -> TimeEstimate:
+def pack_estimate(pack: Pack, brought: Brought = NOTHING) -> TimeEstimate:
     """Return how long rounds of a pack take on this machine; measured once a process.
 
     Args:
         pack: The pack to play on.
+        brought: What it doesn't hold.
     """
     with _one_thread():
-        return estimate_time(pack_studio(pack))
+        return estimate_time(pack_studio(pack, brought))
 
 
 @functools.cache
-def _announce(pack: Pack, folder: Path) -> None:
+def _announce(pack: Pack, brought: Brought, folder: Path) -> None:
     """Tell once how long live play will take and where it keeps its rounds."""
-    _say(f"live play on pack {pack.name!r}: {pack_estimate(pack)}")
+    _say(f"live play on pack {pack.name!r}: {pack_estimate(pack, brought)}")
     _say(f"finished rounds are kept in {folder}")
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from copyright_gym.art.brought_options import add_brought, brought
 from copyright_gym.errors import load_attribute
 from copyright_gym.pack import find_pack
 
@@ -37,6 +38,7 @@ def add_validate_live(actions: argparse._SubParsersAction[argparse.ArgumentParse
     parser.add_argument(
         "--estimate", action="store_true", help="only measure how long it would take"
     )
+    add_brought(parser)
     parser.set_defaults(run=_validate_live)
 
 
@@ -53,7 +55,12 @@ def _at_least(lowest: int) -> Any:
 
 def _validate_live(options: argparse.Namespace) -> int:
     folder = find_pack(options.pack)
-    choice = {"number": options.histories, "seed": options.seed, "visited": options.visited}
+    choice = {
+        "number": options.histories,
+        "seed": options.seed,
+        "visited": options.visited,
+        "brought": brought(options),
+    }
     if options.estimate:
         times = load_attribute("copyright_gym.art.validate_live:expected_time", extra="art")
         report = times(folder, **choice)

@@ -57,7 +57,7 @@ def generate_latents(
 
     Args:
         pipeline: An SDXL pipeline.
-        conditions: n captions' conditions.
+        conditions: n captions' conditions; works are drawn uncropped, whatever these say.
         noise: (n, c, h, w) unit Gaussian noise; the same noise gives comparable works.
         batch: Works generated at once; by default `works_at_once`.
         sampling: Steps and guidance.
@@ -81,7 +81,7 @@ def generate_latents(
 def _denoise(pipeline: Any, conditions: Conditions, noise: Tensor, sampling: Sampling) -> Tensor:
     scheduler, device = pipeline.scheduler, pipeline.unet.device
     guided = sampling.guidance > 1
-    conditions = conditions.to(device)
+    conditions = conditions.uncropped().to(device)
     if guided:
         nothing = Conditions(
             torch.zeros_like(conditions.tokens),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from copyright_gym.art.corpus import Run, RunStore, signal_runs
-from copyright_gym.art.live import pack_studio
+from copyright_gym.art.pack_studio import NOTHING, Brought, pack_studio
 from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.pack import load_pack
 
@@ -81,19 +81,22 @@ def stored_signal(
     return signal_report({run: store.distances(run) for run in runs}, base_distance, holders)
 
 
-def measure_signal(folder: Path, work: Path, workers: int) -> dict[str, Any]:
+def measure_signal(
+    folder: Path, work: Path, workers: int, brought: Brought = NOTHING
+) -> dict[str, Any]:
     """Fine-tune and measure all signal runs of a pack again.
 
     Args:
         folder: The pack's folder.
         work: Where records of finished runs are kept; an interrupted call goes on there.
         workers: Number of processes.
+        brought: What the pack doesn't hold.
     """
     from tqdm import tqdm
 
     pack = load_pack(folder)
     holders = len(pack.holders)
-    make_studio = functools.partial(pack_studio, pack)
+    make_studio = functools.partial(pack_studio, pack, brought)
     runs = signal_runs(holders, pack.rounds)
     played = LocalWorkers(workers).play(make_studio, runs, work)
     for _ in tqdm(played, total=len(runs), desc="signal"):

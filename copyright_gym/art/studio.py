@@ -101,8 +101,7 @@ class Studio:
 
     @torch.no_grad()
     def _conditions(self, works: Works) -> Conditions:
-        size = works.images.shape[1]
-        sizes = micro_conditions(self.pipeline, len(works), size)
+        sizes = micro_conditions(works.framing, works.images.shape[1])
         # On a CPU all at once: the last bits of a matrix product depend on the batch.
         on_cpu = self.pipeline.text_encoder.device.type == "cpu"
         at_once = len(works) if on_cpu else _CAPTIONS_AT_ONCE

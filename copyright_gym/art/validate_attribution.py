@@ -39,9 +39,14 @@ from copyright_gym.art.lds import (
     stored_losses,
     target_correlations,
 )
-from copyright_gym.art.live import pack_studio, require_base
+from copyright_gym.art.pack_studio import (
+    NOTHING,
+    Brought,
+    pack_recipe,
+    pack_studio,
+    require_studio,
+)
 from copyright_gym.art.pinned_settings import pin_settings
-from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.workers import LocalWorkers
@@ -56,13 +61,16 @@ RIDGES: Final = tuple(10.0**power for power in range(-5, 6))
 ANCHORS: Final = {"d-trak": (0.279, 0.244), "trak": (0.124, 0.079)}
 
 
-def attribution_report(folder: Path, fresh: Path | None = None, workers: int = 1) -> dict[str, Any]:
+def attribution_report(
+    folder: Path, fresh: Path | None = None, workers: int = 1, brought: Brought = NOTHING
+) -> dict[str, Any]:
     """Report what is known of a pack's attribution, and what is not.
 
     Args:
         folder: The pack's folder, whose stored figures and coalitions are reported.
         fresh: Where to measure what is reported; see `measure_attribution`.
         workers: Number of processes for that.
+        brought: What the pack doesn't hold.
 
     Returns:
         JSON-safe figures: `works` is None without linear datamodeling scores; `holders` is what
@@ -73,7 +81,7 @@ def attribution_report(folder: Path, fresh: Path | None = None, workers: int = 1
     path = folder / ATTRIBUTION
     stored: dict[str, Any] = {}
     if fresh is not None:
-        stored = measure_attribution(pack, fresh, workers)
+        stored = measure_attribution(pack, fresh, workers, brought)
         folder = fresh
     elif path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -82,7 +90,9 @@ def attribution_report(folder: Path, fresh: Path | None = None, workers: int = 1
     return {"pack": pack.name, "round": 1, "works": stored.get("works"), "holders": report}
 
 
-def measure_attribution(pack: Pack, work: Path, workers: int) -> dict[str, Any]:
+def measure_attribution(
+    pack: Pack, work: Path, workers: int, brought: Brought = NOTHING
+) -> dict[str, Any]:
     """Measure a pack's attribution by really retraining.
 
     First each method's scores of the holders, then the linear datamodeling scores, then all
@@ -94,26 +104,27 @@ def measure_attribution(pack: Pack, work: Path, workers: int) -> dict[str, Any]:
         work: Where records are kept; an interrupted call goes on there. With a pack's build
             folder, coalition runs that the build made already are not made again.
         workers: Number of processes.
+        brought: What the pack doesn't hold.
 
     Returns:
         What `attribution.json` holds: `estimates` and `works`.
 
     Raises:
         OptionError: The folder's records were made with other settings than the pack.
-        PackError: The pack can't be fine-tuned on, see `require_base`.
+        PackError: The pack can't be fine-tuned on, see `require_studio`.
     """
-    require_base(pack)
+    require_studio(pack, brought)
     facts = pack.provenance
     work.mkdir(parents=True, exist_ok=True)
     pin_settings(
         work / "settings.json",
-        find_recipe(facts["recipe"]),
+        pack_recipe(pack, brought),
         facts["base"],
         FinetuneSettings(**facts["finetune"]),
         Sampling(**facts.get("sampling", {})),
         facts["feature"],
     )
-    make_studio = functools.partial(pack_studio, pack)
+    make_studio = functools.partial(pack_studio, pack, brought)
     plan, holders = Plan(), len(pack.holders)
     report: dict[str, Any] = {}
     for part in measure_works(make_studio, plan, work / "lds", workers):

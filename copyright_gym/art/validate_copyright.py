@@ -16,7 +16,6 @@ from tqdm import tqdm
 from copyright_gym.art.copy_measures import measure
 from copyright_gym.art.copy_report import HolderScores, copy_report
 from copyright_gym.art.copy_trials import SPLITS
-from copyright_gym.art.live import pack_studio
 from copyright_gym.art.lot_scores import (
     DEFAULT_PARTS,
     CopyrightParts,
@@ -24,6 +23,7 @@ from copyright_gym.art.lot_scores import (
     measured_lots,
 )
 from copyright_gym.art.memorisation import memorisation_curve
+from copyright_gym.art.pack_studio import NOTHING, Brought, pack_studio
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.stored_trials import TRAINING_SEED, StoredTrials
 from copyright_gym.art.studio import Studio
@@ -55,7 +55,7 @@ class Plan:
     memorisation_seeds: int = 4
 
 
-def measure_copyright(folder: Path, work: Path) -> dict[str, Any]:
+def measure_copyright(folder: Path, work: Path, brought: Brought = NOTHING) -> dict[str, Any]:
     """Score copies, negatives, memorised works and lots of a pack, and report on them.
 
     The report is stored in `work` as `copyright.json`.
@@ -64,12 +64,13 @@ def measure_copyright(folder: Path, work: Path) -> dict[str, Any]:
         folder: The pack's folder.
         work: Where records are kept; an interrupted call goes on there. With a pack's build
             folder, lots that the build scored already are not scored again.
+        brought: What the pack doesn't hold.
     """
     pack = load_pack(folder)
     parts = CopyrightParts(**pack.provenance.get("copyright", {}))
     report = {
         "pack": pack.name,
-        **measure_studio(functools.partial(pack_studio, pack), Plan(), work, parts),
+        **measure_studio(functools.partial(pack_studio, pack, brought), Plan(), work, parts),
     }
     write_whole(work / COPYRIGHT, json.dumps(report, indent=1, sort_keys=True) + "\n")
     return report
@@ -155,21 +156,22 @@ def _memorised(
 
 
 def lot_report(lots: list[list[NDArray[np.float64]]]) -> dict[str, Any]:
-    """Summarise (2, seeds, works) similarities of each lot.
+    """Summarise (2, seeds, works) similarities of each lot; lots may differ in size.
 
     Returns:
         By round and holder: mean, standard deviation of the mean between seeds, and of works
         between works. `reliability` is the share of the variance of the lots' means that is not
         noise of drawing with so many seeds.
     """
-    scores = np.array([[values.mean(axis=0) for values in row] for row in lots])
-    by_seed = scores.mean(axis=3)
+    scores = [[values.mean(axis=0) for values in row] for row in lots]
+    by_seed = np.array([[lot.mean(axis=1) for lot in row] for row in scores])
+    by_work = np.array([[lot.mean(axis=0).std(ddof=1) for lot in row] for row in scores])
     noise = by_seed.var(axis=2, ddof=1).mean() / by_seed.shape[2]
     spread = by_seed.mean(axis=2).var(ddof=1)
     return {
         "seeds": by_seed.shape[2],
         "mean": by_seed.mean(axis=2).round(4).tolist(),
         "seed_std": by_seed.std(axis=2, ddof=1).round(4).tolist(),
-        "work_std": scores.mean(axis=2).std(axis=2, ddof=1).round(4).tolist(),
+        "work_std": by_work.round(4).tolist(),
         "reliability": float(1 - noise / spread) if spread > 0 else None,
     }

@@ -26,8 +26,8 @@ from copyright_gym.art.copy_trials import Trials
 from copyright_gym.art.features import pooled_features
 from copyright_gym.art.image_text_choice import SEED, Grid, chosen_model, retrieved
 from copyright_gym.art.image_text_pairs import Pairs, icon_pairs
-from copyright_gym.art.live import pack_studio
 from copyright_gym.art.lot_scores import holder_similarity, reference_works
+from copyright_gym.art.pack_studio import pack_studio
 from copyright_gym.art.projections import Projections
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.stored_trials import StoredTrials

@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from copyright_gym.art.corpus import RunStore
 from copyright_gym.art.fresh_histories import FreshHistory, fresh_histories, known_histories
-from copyright_gym.art.live import pack_estimate, pack_studio, require_base, studio_name, trimmed
+from copyright_gym.art.live import pack_estimate, studio_name, trimmed
+from copyright_gym.art.pack_studio import NOTHING, Brought, pack_studio, require_studio
 from copyright_gym.art.time_estimate import spoken
 from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.errors import PackError
@@ -33,7 +34,14 @@ _DRAWS: Final = 10_000
 
 
 def validate_live(
-    folder: Path, out: Path, *, number: int, seed: int, visited: Path | None, workers: int
+    folder: Path,
+    out: Path,
+    *,
+    number: int,
+    seed: int,
+    visited: Path | None,
+    workers: int,
+    brought: Brought = NOTHING,
 ) -> dict[str, Any]:
     """Play fresh histories for real and compare them with the surrogate's predictions.
 
@@ -47,6 +55,7 @@ def validate_live(
         seed: Seed of the histories.
         visited: File of histories that policies visited; None for those of heuristics.
         workers: Number of processes, each with one torch thread.
+        brought: What the pack doesn't hold.
 
     Returns:
         The report, see `live_report`.
@@ -56,18 +65,20 @@ def validate_live(
         PackError: The pack lacks a base model, a corpus or a published error.
     """
     pack = load_pack(folder)
-    require_base(pack)
+    require_studio(pack, brought)
     published_error(pack)
     fresh = fresh_histories(pack, number, seed, visited)
     store = RunStore(out / "runs" / studio_name(pack))
-    _play(pack, fresh, store, workers)
+    _play(pack, fresh, store, workers, brought)
     distances = [store.distances(item.run) for item in fresh]
     report = {"history_seed": seed, **live_report(pack, fresh, distances)}
     write_whole(out / "report.json", json.dumps(report, indent=1, sort_keys=True) + "\n")
     return report
 
 
-def expected_time(folder: Path, *, number: int, seed: int, visited: Path | None) -> dict[str, Any]:
+def expected_time(
+    folder: Path, *, number: int, seed: int, visited: Path | None, brought: Brought = NOTHING
+) -> dict[str, Any]:
     """Measure how long rounds, episodes and `validate_live` with one worker take here.
 
     Args:
@@ -75,13 +86,14 @@ def expected_time(folder: Path, *, number: int, seed: int, visited: Path | None)
         number: As in `validate_live`.
         seed: As in `validate_live`.
         visited: As in `validate_live`.
+        brought: What the pack doesn't hold.
 
     Returns:
         JSON-safe seconds, and a `summary` in words.
     """
     pack = load_pack(folder)
     fresh = fresh_histories(pack, number, seed, visited)
-    estimate = pack_estimate(pack)
+    estimate = pack_estimate(pack, brought)
     return {
         "pack": pack.name,
         "step_seconds": estimate.step,
@@ -109,11 +121,13 @@ def published_error(pack: Pack) -> dict[str, Any]:
     return dict(report)
 
 
-def _play(pack: Pack, fresh: Sequence[FreshHistory], store: RunStore, workers: int) -> None:
+def _play(
+    pack: Pack, fresh: Sequence[FreshHistory], store: RunStore, workers: int, brought: Brought
+) -> None:
     todo = [item.run for item in fresh if not store.finished(item.run)]
     if not todo:
         return
-    estimate = pack_estimate(pack)
+    estimate = pack_estimate(pack, brought)
     seconds = {run: estimate.history(run.history) for run in todo}
     print(
         f"{len(todo)} histories take about {spoken(sum(seconds.values()) / workers)} with "
@@ -126,7 +140,7 @@ def _play(pack: Pack, fresh: Sequence[FreshHistory], store: RunStore, workers: i
         desc="real histories",
         bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
     ) as bar:
-        make_studio = functools.partial(pack_studio, pack)
+        make_studio = functools.partial(pack_studio, pack, brought)
         done = LocalWorkers(workers).play(make_studio, todo, store.folder)
         for finished, run in enumerate(done, 1):
             bar.set_postfix_str(f"{finished} of {len(todo)}", refresh=False)

@@ -170,7 +170,7 @@ class _HolderWorks:
         except OSError as error:
             raise UnusableWorkError("unreadable image", str(error)) from error
         sha256 = hashlib.sha256(data).hexdigest()
-        small = _shrunk(square_image(data, self.division.size))
+        small = _shrunk(square_image(data, self.division.size)[0])
         for other in [*kept, self]:
             index = other.seen.nearest(small)
             if index is not None:

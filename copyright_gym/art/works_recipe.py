@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Final
 
 from copyright_gym.art.build_report import BuildReport
-from copyright_gym.art.chosen_works import Division, credits_csv, load_works
+from copyright_gym.art.chosen_works import (
+    ChosenWork,
+    Division,
+    credits_csv,
+    load_works,
+    read_credits,
+)
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.portrait import PORTRAIT
 from copyright_gym.art.recipe import BROUGHT_BASE, Recipe
 from copyright_gym.art.works import Works
 from copyright_gym.art.works_folder import choose_works
+from copyright_gym.pack import Pack
 from copyright_gym.pack_completeness import WORKS as WORKS_FILE
 
 WORKS: Final = "works"  # the name of all such recipes
@@ -39,6 +46,26 @@ def works_recipe(
         OptionError: The folder can't be divided so; see `choose_works`.
     """
     chosen = choose_works(folder, division, report)
+    return _recipe(name, folder, chosen, division, own_base)
+
+
+def recipe_of_pack(pack: Pack, folder: Path) -> Recipe:
+    """Return the recipe of a pack that was built from a folder, with the works it lists.
+
+    Args:
+        pack: The pack.
+        folder: The folder of works.
+    """
+    chosen = read_credits((pack.folder / WORKS_FILE).read_bytes())
+    division = Division(**pack.provenance["works"]["division"])
+    # Rounds replay works of the base model where these are known; see `works_recipe`.
+    own_base = not pack.provenance["finetune"]["base_share"]
+    return _recipe(pack.name, folder, chosen, division, own_base)
+
+
+def _recipe(
+    name: str, folder: Path, chosen: tuple[ChosenWork, ...], division: Division, own_base: bool
+) -> Recipe:
     credits = credits_csv(chosen)
     return Recipe(
         name=WORKS,

@@ -61,6 +61,8 @@ class LiveRoundBudgetEnv(RoundBudgetEnv):
     as much room as the weights that fine-tuning changes: 10 MB on `portrait`.
     `training_seed`: seed of the fine-tuning, 0 by default.
     `progress`: whether to show the time estimate and a progress bar on stderr, True by default.
+    `works`: for a pack that was built from a folder of works, that folder, as a string.
+    `base`: for a pack that doesn't hold its base model, the model's folder or hub name.
     `reveal`: whether infos hold what policies must not see, False by default.
     `render_mode`: "ansi", "rgb_array", "human" or None.
     All other arguments are the options of `copyright_gym.MarketConfig`, but for `quality`.
@@ -88,6 +90,8 @@ class LiveRoundBudgetEnv(RoundBudgetEnv):
         cache: str | None = None,
         training_seed: int = 0,
         progress: bool = True,
+        works: str | None = None,
+        base: str | None = None,
         reveal: bool = False,
         render_mode: str | None = None,
         **options: Any,
@@ -99,13 +103,15 @@ class LiveRoundBudgetEnv(RoundBudgetEnv):
             cache: folder where rounds are kept; None for the user's cache folder.
             training_seed: seed of the fine-tuning.
             progress: whether to show the time estimate and a progress bar.
+            works: folder that the pack was built from, if it was built from one.
+            base: folder or hub name of a base model that the pack doesn't hold.
             reveal: whether infos tell the hidden expectations.
             render_mode: "ansi", "rgb_array", "human" or None.
             **options: options of `MarketConfig` but for `quality`.
 
         Raises:
             OptionError: an option is unknown or impossible.
-            PackError: the pack is unknown, damaged, or has no base model.
+            PackError: the pack is unknown or damaged, or works or base model are missing.
             PolicyError: the policy is unknown or of the wrong level.
             CacheError: the cache folder cannot be written to.
             MissingExtraError: the extra `art` is not installed.
@@ -115,15 +121,21 @@ class LiveRoundBudgetEnv(RoundBudgetEnv):
                 "LiveRoundBudget-v0 always measures for real and takes no option quality; "
                 "RoundBudget-v0 does"
             )
-        if cache is not None and not isinstance(cache, str):
-            raise OptionError(f"cache must be a folder path as a string or None, not {cache!r}")
+        for name, value in (("cache", cache), ("works", works), ("base", base)):
+            if value is not None and not isinstance(value, str):
+                raise OptionError(f"{name} must be a path as a string or None, not {value!r}")
         seed = _checked_seed(training_seed)
         # Holder policies that plan ahead do so with the surrogate, so it stays in their options.
         super().__init__(holder_policy, reveal, render_mode, **options)
         config: MarketConfig = replace(self.market.config, quality="live")
         live_quality = load_attribute("copyright_gym.art.live:LiveQuality", extra="art")
+        brought_by = load_attribute("copyright_gym.art.pack_studio:brought_by", extra="art")
         model = live_quality(
-            self.market.tables.pack, None if cache is None else Path(cache), seed, progress
+            self.market.tables.pack,
+            None if cache is None else Path(cache),
+            seed,
+            progress,
+            brought_by(None if works is None else Path(works), base),
         )
         self.market = SingleMarket(config, model)
 

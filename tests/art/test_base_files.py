@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from copyright_gym.art.base_files import base_facts, base_folder
+from copyright_gym.art.base_files import base_facts, base_of
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.cli import main
 from copyright_gym.errors import PackError
@@ -18,18 +18,18 @@ def _sharing(folder: Path, **base: Any) -> Pack:
 
 def test_a_pack_can_share_the_base_model_of_another(tmp_path: Path) -> None:
     own = load_pack("portrait").folder / "base"
-    assert base_folder(load_pack("portrait")) == own
+    assert base_of(load_pack("portrait")) == own
     facts = base_facts(own)
-    assert base_folder(_sharing(tmp_path, **facts, held=False, pack="portrait")) == own
+    assert base_of(_sharing(tmp_path, **facts, held=False, pack="portrait")) == own
 
 
 def test_a_missing_or_other_base_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(PackError, match="has no base model"):
-        base_folder(_sharing(tmp_path, held=False))
+        base_of(_sharing(tmp_path, held=False))
     facts = base_facts(load_pack("portrait").folder / "base")
     facts["sha256"] |= {"unet/diffusion_pytorch_model.safetensors": "0" * 64}
     with pytest.raises(PackError, match="another base model than pack 'portrait' has here"):
-        base_folder(_sharing(tmp_path, **facts, pack="portrait"))
+        base_of(_sharing(tmp_path, **facts, pack="portrait"))
 
 
 def test_a_shared_base_model_is_not_trained_twice(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -11,6 +12,7 @@ from copyright_gym.art.diffusion import (
     condition,
     denoising_loss,
     load_pipeline,
+    micro_conditions,
 )
 from copyright_gym.art.portrait import HOLDER_STYLES
 from copyright_gym.art.sampling import Sampling, generate_latents
@@ -63,6 +65,21 @@ def test_same_noise_gives_the_same_works_in_any_batch(pipeline: Any) -> None:
     assert torch.equal(together, generate_latents(pipeline, conditions, noise))
     one_by_one = generate_latents(pipeline, conditions, noise, batch=1)
     torch.testing.assert_close(together, one_by_one, rtol=1e-3, atol=1e-3)
+
+
+def test_crops_matter_to_training_and_not_to_drawing(pipeline: Any) -> None:
+    """As in diffusers: a training work's own size and crop, drawn works are whole."""
+    framing = np.array([[32, 32, 0, 0], [40, 120, 0, 32]])
+    sizes = micro_conditions(framing, 32)
+    assert sizes.tolist() == [[32, 32, 0, 0, 32, 32], [40, 120, 0, 32, 32, 32]]
+    whole, cropped = condition(pipeline, CAPTIONS), condition(pipeline, CAPTIONS, sizes)
+    noise = torch.randn((2, 16, 8, 8), generator=torch.Generator().manual_seed(1))
+    timesteps = torch.tensor([500, 500])
+    losses = [denoising_loss(pipeline, noise, c, noise, timesteps) for c in (whole, cropped)]
+    assert losses[0][0] == losses[1][0]
+    assert losses[0][1] != losses[1][1]
+    drawn = [generate_latents(pipeline, c, noise) for c in (whole, cropped)]
+    assert torch.equal(*drawn)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])

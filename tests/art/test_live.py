@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copyright_gym.art.live import LiveQuality, pack_studio, play_live
+from copyright_gym.art.live import LiveQuality, play_live
+from copyright_gym.art.pack_studio import pack_studio
 from copyright_gym.art.studio import Studio
 from copyright_gym.cli import main
 from copyright_gym.pack import Pack, load_pack
@@ -26,7 +27,7 @@ def live_studio(pack: Pack) -> Studio:
 def test_a_stored_measurement_is_reproduced(
     pack: Pack, live_studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("copyright_gym.art.live.pack_studio", lambda _: live_studio)
+    monkeypatch.setattr("copyright_gym.art.live.pack_studio", lambda *_: live_studio)
     stored = json.loads((pack.folder / "signal.json").read_text())["coalitions"]
     expected = next(row["quality"][0] for row in stored if row["holders"] == [7])
     bought = np.zeros((1, pack.rounds, len(pack.holders)), bool)
@@ -51,7 +52,7 @@ def test_a_live_episode_prints_predicted_and_measured_quality(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("copyright_gym.art.live.pack_studio", lambda _: live_studio)
+    monkeypatch.setattr("copyright_gym.art.live.pack_studio", lambda *_: live_studio)
     monkeypatch.setenv("COPYRIGHT_GYM_CACHE", str(tmp_path))
     monkeypatch.setattr(Studio, "train_round", lambda self, weights, *_: weights)
     monkeypatch.setattr(Studio, "measure", lambda self, _: 0.75 * pack.quality.base_distance)

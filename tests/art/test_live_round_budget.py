@@ -239,7 +239,7 @@ def test_clear_errors(
         gym.make(LIVE, pack=pack, cache=str(tmp_path / "file"))
     with pytest.raises(OptionError, match="takes no option quality"):
         gym.make(LIVE, pack=pack, quality="surrogate")
-    with pytest.raises(OptionError, match="cache must be a folder path"):
+    with pytest.raises(OptionError, match="cache must be a path as a string"):
         gym.make(LIVE, pack=pack, cache=3)
     with pytest.raises(OptionError, match="training_seed must be an integer"):
         gym.make(LIVE, pack=pack, training_seed=-1)

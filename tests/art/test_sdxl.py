@@ -20,7 +20,7 @@ from copyright_gym.art.blueprint import (
     meta_pipeline,
     read_blueprint,
 )
-from copyright_gym.art.diffusion import condition, micro_conditions, predict_noise
+from copyright_gym.art.diffusion import condition, predict_noise
 from copyright_gym.art.finetune import FinetuneSettings, RoundTraining, TrainingSet
 from copyright_gym.art.gradients import AdapterGradients, Denoiser, DiffusionOutput
 from copyright_gym.art.sampling import Sampling, generate_latents
@@ -91,13 +91,13 @@ def test_a_work_is_attributed_by_the_gradient_of_adapters_alone(sdxl: Any) -> No
         add_adapters(sdxl.unet, rank=8)
     for parameter in trainable_parameters(sdxl.unet):
         parameter.requires_grad_(True)
-    model = Denoiser(sdxl.unet, micro_conditions(sdxl, 1).to("meta")).eval()
+    model = Denoiser(sdxl.unet).eval()
     noise = meta_latents(sdxl, 2, 512)
     output = DiffusionOutput(sdxl.scheduler.alphas_cumprod, noise, dtrak=True)
     computer = AdapterGradients(model, output, 0, torch.float32, torch.device("meta"))
     conditions = meta_conditions(sdxl, 1, 512)
     gradients = computer.compute_per_sample_grad(
-        (meta_latents(sdxl, 1, 512), conditions.tokens, conditions.pooled)
+        (meta_latents(sdxl, 1, 512), conditions.tokens, conditions.pooled, conditions.sizes)
     )
     assert len(gradients) == 2 * 2 * TRANSFORMER_BLOCKS * len(TARGETS)
     for name, gradient in gradients.items():

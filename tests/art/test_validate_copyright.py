@@ -129,7 +129,10 @@ def test_reliability_falls_with_noise_between_seeds() -> None:
 
     def lots(noise: float) -> list[list[np.ndarray]]:
         return [
-            [x + noise * rng.normal(size=(2, 4, 1)) + np.zeros((2, 4, 8)) for x in row]
+            [
+                x + noise * rng.normal(size=(2, 4, 1)) + np.zeros((2, 4, works))
+                for works, x in enumerate(row, 6)
+            ]
             for row in level
         ]
 

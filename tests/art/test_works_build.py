@@ -7,12 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import gymnasium as gym
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 from tiny_studio import make_pipeline
-from works_on_disk import make_folder
+from works_on_disk import draw, make_folder
 
 from copyright_gym import load_pack, verify_pack
 from copyright_gym.art import builder, lot_scores, signal
@@ -20,13 +21,14 @@ from copyright_gym.art.adapters import Weights
 from copyright_gym.art.base_files import base_facts, find_base, held_base, work_size
 from copyright_gym.art.blueprint import SDXL_BASE
 from copyright_gym.art.corpus import Run, RunStore, play_run, signal_coalitions, signal_runs
-from copyright_gym.art.live import pack_studio
 from copyright_gym.art.lot_scores import CopyrightParts
+from copyright_gym.art.pack_studio import Brought, pack_studio
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.art.works import Works
 from copyright_gym.cli import main
 from copyright_gym.errors import OptionError, PackError
+from copyright_gym.pack import Pack
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +89,7 @@ def test_a_folder_becomes_a_verified_pack(
         listed = list(csv.DictReader(file))
     assert len(listed) == 2 * 37
     assert {row["attribution"] for row in listed} == {"Ann", "Bob"}
-    with pytest.raises(PackError, match="built from a folder of works"):
-        pack_studio(pack)
+    _play_live(pack, tmp_path)
     # Nothing is measured again, and the same pack comes out.
     before = (pack.folder / "manifest.json").read_bytes()
     monkeypatch.setattr(LocalWorkers, "play", lambda self, make, runs, *_: iter(runs))
@@ -98,6 +99,31 @@ def test_a_folder_becomes_a_verified_pack(
     # Records of other works are not mixed in.
     assert main([*command, "--seed", "1"]) == 1
     assert "different: works" in capsys.readouterr().err
+
+
+def _play_live(pack: Pack, folder: Path) -> None:
+    """Rounds are really trained on the user's works, if these are the same."""
+    with pytest.raises(PackError, match="name that folder as `works`"):
+        pack_studio(pack)
+    with pytest.raises(PackError, match="leave out `works`"):
+        pack_studio(load_pack("portrait"), Brought(folder / "mine"))
+    with pytest.raises(PackError, match="portrait/base' is another one"):
+        pack_studio(pack, Brought(folder / "mine", load_pack("portrait").folder / "base"))
+    env = gym.make(
+        "copyright_gym/LiveRoundBudget-v0", pack="runs/packs/mine", works="mine",
+        holder_policy="greedy", cache=str(folder / "live"), progress=False,
+    )  # fmt: skip
+    env.reset(seed=0)
+    _, reward, _, _, info = env.step(10)
+    assert info["quality"] == reward != 0
+    with (pack.folder / "works.csv").open(newline="") as file:
+        work = folder / "mine" / next(csv.DictReader(file))["file"]
+    before = work.read_bytes()
+    draw(work, 99)
+    pack_studio.cache_clear()
+    with pytest.raises(OptionError, match=f"{work.name} has changed"):
+        pack_studio(pack, Brought(folder / "mine"))
+    work.write_bytes(before)
 
 
 def test_networks_of_the_copyright_metric(

@@ -59,8 +59,9 @@ def test_lots_and_held_out_works_are_disjoint_and_the_same_again(
     assert [[len(lot) for lot in row] for row in collection.lots] == [[2, 2], [2, 2]]
     first = next(work for work in chosen if (work.holder, work.round) == ("bob", 1))
     assert collection.lots[0][1].captions[0] == first.caption
-    expected = square_image((folder / first.file).read_bytes(), 32)
+    expected, framing = square_image((folder / first.file).read_bytes(), 32)
     assert np.array_equal(collection.lots[0][1].images[0], expected)
+    assert np.array_equal(collection.lots[0][1].framing[0], framing)
 
 
 def test_smaller_lots_take_the_first_of_the_same_works(folder: Path, report: BuildReport) -> None:
@@ -207,13 +208,14 @@ def test_captions_are_added_and_never_replaced(folder: Path) -> None:
 def test_images_are_cropped_scaled_and_put_on_white() -> None:
     wide = np.zeros((40, 120, 3), np.uint8)
     wide[:, 40:80] = (200, 10, 60)
-    square = square_image(png(Image.fromarray(wide)), 32)
+    square, framing = square_image(png(Image.fromarray(wide)), 32)
+    assert framing == (40, 120, 0, 32)  # 32 x 96 when scaled
     assert square.shape == (32, 32, 3)
     assert square[16, 16].tolist() == [200, 10, 60]
     assert square[:, 2:-2].reshape(-1, 3).min(axis=0).tolist() == [200, 10, 60]
-    clear = square_image(png(Image.new("RGBA", (32, 32), (0, 0, 0, 0))), 32)
+    clear, _ = square_image(png(Image.new("RGBA", (32, 32), (0, 0, 0, 0))), 32)
     assert (clear == 255).all()
-    grey = square_image(png(Image.new("L", (32, 32), 70)), 32)
+    grey, _ = square_image(png(Image.new("L", (32, 32), 70)), 32)
     assert (grey == 70).all()
     with pytest.raises(UnusableWorkError, match="8 bits"):
         square_image(png(Image.fromarray(np.full((32, 32), 700, np.uint16))), 32)
@@ -227,7 +229,7 @@ def test_photographs_are_turned_upright() -> None:
     exif[0x0112] = 6  # to be turned a quarter clockwise
     buffer = io.BytesIO()
     turned.save(buffer, "PNG", exif=exif)
-    upright = square_image(buffer.getvalue(), 40)
+    upright, _ = square_image(buffer.getvalue(), 40)
     assert np.array_equal(upright, sky)
 
 

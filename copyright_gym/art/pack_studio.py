@@ -1,0 +1,114 @@
+"""The studio that a pack was measured in, set up again."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from copyright_gym.art.base_files import base_of, find_base
+from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.recipe import Recipe
+from copyright_gym.art.recipes import find_recipe
+from copyright_gym.art.sampling import Sampling
+from copyright_gym.art.studio import Studio
+from copyright_gym.art.works_recipe import WORKS, recipe_of_pack
+from copyright_gym.errors import PackError
+from copyright_gym.pack import Pack
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a pack may not hold, and a user brings to fine-tune on it.
+
+    Attributes:
+        works: Folder of the works that the pack was built from, if it was built from a folder.
+        base: Folder or hub name of the base model, if the pack neither holds nor shares it.
+    """
+
+    works: Path | None = None
+    base: str | Path | None = None
+
+
+NOTHING: Final = Brought()
+
+
+def brought_by(works: Path | None, base: str | None) -> Brought:
+    """Return what a user brings.
+
+    Args:
+        works: As in `Brought`.
+        base: Folder or hub name of the base model.
+
+    Raises:
+        OptionError: `base` is neither.
+    """
+    return Brought(works, None if base is None else find_base(base))
+
+
+@functools.lru_cache(maxsize=1)
+def pack_studio(pack: Pack, brought: Brought = NOTHING) -> Studio:
+    """Set up the studio that a pack was measured in, and check that it has the same works.
+
+    The last one is kept: environments of one process share it.
+
+    Args:
+        pack: The pack.
+        brought: What it doesn't hold.
+
+    Raises:
+        PackError: Something is missing, see `require_studio`, or the held-out works are other
+            ones than the pack was made of.
+        OptionError: A work has changed since the pack was built.
+        MissingWorksError: If packages that works are drawn from were not fetched.
+    """
+    require_studio(pack, brought)
+    facts = pack.provenance
+    settings = FinetuneSettings(**facts["finetune"])
+    recipe = pack_recipe(pack, brought)
+    studio = recipe.studio(
+        base_of(pack, brought.base), settings, facts["feature"], Sampling(**facts["sampling"])
+    )
+    if studio.collection.held_out.digest() != facts["works"]["held_out_sha256"]:
+        raise PackError(
+            f"the recipe {recipe.name!r} gives other works here than those pack {pack.name!r} was "
+            f"measured on; install the versions in its manifest: {facts['packages']}"
+        )
+    return studio
+
+
+def pack_recipe(pack: Pack, brought: Brought = NOTHING) -> Recipe:
+    """Return the recipe that a pack was built by."""
+    if brought.works is None:
+        return find_recipe(pack.provenance["recipe"])
+    return recipe_of_pack(pack, brought.works)
+
+
+def require_studio(pack: Pack, brought: Brought = NOTHING) -> None:
+    """Check that a pack can be fine-tuned on.
+
+    Args:
+        pack: The pack.
+        brought: What it doesn't hold.
+
+    Raises:
+        PackError: It was not made by real fine-tuning, there is no base model or another one, or
+            works are missing or not asked for.
+    """
+    base_of(pack, brought.base)
+    if not {"recipe", "finetune", "feature", "works"} <= pack.provenance.keys():
+        raise PackError(
+            f"pack {pack.name!r} names no recipe, so nothing can be fine-tuned on it; live play "
+            "needs a pack made by `copyright-gym packs build`, such as 'portrait'"
+        )
+    from_folder = pack.provenance["recipe"] == WORKS
+    if from_folder and brought.works is None:
+        raise PackError(
+            f"pack {pack.name!r} was built from a folder of works, which it doesn't hold; name "
+            "that folder as `works`"
+        )
+    if brought.works is not None and not from_folder:
+        raise PackError(
+            f"pack {pack.name!r} was not built from a folder of works; leave out `works`"
+        )
