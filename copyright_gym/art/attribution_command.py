@@ -59,10 +59,10 @@ def _validate_attribution(options: argparse.Namespace) -> None:
     known = {truth: len(values) for truth, values in holders["truths"].items()}
     for truth, by_estimate in holders["correlations"].items():
         print(f"\n{_TRUTHS[truth]}, {known[truth]} of {len(names)} holders")
-        print(f"{'estimate':34s}  Spearman  95 %            Pearson")
+        print(f"{'estimate':42s}  Spearman  95 %            Pearson")
         for name, row in by_estimate.items():
             interval = f"[{row['low']:5.2f}, {row['high']:5.2f}]"
-            print(f"{name:34s}  {row['spearman']:8.2f}  {interval}  {row['pearson']:7.2f}")
+            print(f"{name:42s}  {row['spearman']:8.2f}  {interval}  {row['pearson']:7.2f}")
     missing = [_TRUTHS[truth] for truth in _TRUTHS if known.get(truth) != len(names)]
     if missing:
         print(f"\nnot known of all holders: {', '.join(missing)}; all coalitions are needed")

@@ -9,7 +9,7 @@ from typing import Final
 from copyright_gym.errors import listed, load_attribute
 
 RECIPE_NAMES: Final = ("portrait", "cartoon", "clipart")
-CONTRIBUTIONS: Final = ("d-trak", "trak", "surrogate-shapley")
+CONTRIBUTIONS: Final = ("trak", "d-trak", "surrogate-shapley")
 
 
 def add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

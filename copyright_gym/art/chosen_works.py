@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -156,5 +156,5 @@ def credits_csv(chosen: tuple[ChosenWork, ...]) -> bytes:
 
 def read_credits(data: bytes) -> tuple[ChosenWork, ...]:
     """Return the chosen works that a pack's `works.csv` lists."""
-    rows = csv.DictReader(io.StringIO(data.decode(), newline=""))
+    rows: Iterable[dict[str, Any]] = csv.DictReader(io.StringIO(data.decode(), newline=""))
     return tuple(ChosenWork(**{**row, "round": int(row["round"])}) for row in rows)

@@ -65,7 +65,7 @@ def pack_estimates(pack: Pack) -> dict[str, Floats]:
     holders = len(pack.holders)
     bought = np.zeros((holders, *pack.surrogate.shape), np.bool_)
     bought[:, 0] = np.eye(holders, dtype=np.bool_)
-    method = pack.provenance.get("contribution", "d-trak")
+    method = pack.provenance.get("contribution", "given")
     return {
         f"contribution ({method})": pack.contribution[0],
         f"contribution ({method}), all rounds": pack.contribution.sum(axis=0),

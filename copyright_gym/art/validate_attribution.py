@@ -159,7 +159,7 @@ def measure_works(
     """
     studio = make_studio()
     retraining = Retraining(studio, plan, folder)
-    candidates = method_scores(retraining, folder / "features.npz")
+    candidates = method_scores(retraining, folder)
     sizes = [len(lot) for lot in studio.collection.lots[0]]
     yield {"estimates": holder_estimates(candidates, sizes)}
     subsets = retraining.subsets
@@ -180,40 +180,44 @@ def measure_works(
     }
 
 
-def method_scores(retraining: Retraining, cache: Path) -> dict[str, Scores]:
+def method_scores(retraining: Retraining, folder: Path) -> dict[str, Scores]:
     """Return (r, n, m) scores of each method; r = 1 for methods without a ridge.
 
-    Gradient features are kept in `cache`.
+    Gradients are taken at the base model, which is how packs get their contributions, and at the
+    model that was fine-tuned on everything. They are kept in `folder`.
     """
     studio = retraining.studio
-    if not cache.exists():
-        features = {
-            f"{name}_{part}": gradient_features(
-                studio.pipeline, retraining.full, works, dtrak=name == "d-trak"
-            )
-            for name in ("trak", "d-trak")
-            for part, works in (("works", retraining.works), ("targets", retraining.targets))
-        }
-        write_whole(cache, npz_bytes(features))
-    stored = np.load(cache)
-    scores = {
-        name: ridge_scores(stored[f"{name}_works"], stored[f"{name}_targets"], RIDGES)
-        for name in ("d-trak", "trak")
-    }
-    works = round_works(studio).images
-    targets = np.concatenate([retraining.held_out.images, retraining.generated])
+    scores: dict[str, Scores] = {}
+    for model, weights in (("base", studio.base_weights), ("fine-tuned", retraining.full)):
+        cache = folder / f"features_{model}.npz"
+        if not cache.exists():
+            features = {
+                f"{name}_{part}": gradient_features(
+                    studio.pipeline, weights, works, dtrak=name == "d-trak"
+                )
+                for name in ("trak", "d-trak")
+                for part, works in (("works", retraining.works), ("targets", retraining.targets))
+            }
+            write_whole(cache, npz_bytes(features))
+        stored = np.load(cache)
+        for name in ("d-trak", "trak"):
+            label = name if model == "base" else f"{name}, {model} model"
+            works, targets = stored[f"{name}_works"], stored[f"{name}_targets"]
+            scores[label] = ridge_scores(works, targets, RIDGES)
+    images = round_works(studio).images
+    drawn = np.concatenate([retraining.held_out.images, retraining.generated])
     embeddings: dict[str, Callable[[NDArray[np.uint8]], Scores]] = {
         "pixels": lambda images: to_tensor(images).flatten(1).double().numpy(),
         "pooled features": lambda images: pooled_features(to_tensor(images)).double().numpy(),
     }
     for name, embed in embeddings.items():
-        first, second = embed(works), embed(targets)
+        first, second = embed(images), embed(drawn)
         centre = first.mean(axis=0)
         units = [
             (x - centre) / np.linalg.norm(x - centre, axis=1)[:, None] for x in (first, second)
         ]
         scores[name] = (units[0] @ units[1].T)[None]
-    shape = (1, len(works), len(targets))
+    shape = (1, len(images), len(drawn))
     scores["random"] = np.random.default_rng(0).standard_normal(shape)
     return scores
 
@@ -254,15 +258,16 @@ def holder_estimates(
         sizes: Number of works of each holder; they sum to n.
 
     Returns:
-        H values for each method and kind of targets; for `d-trak` and `trak` also the credit.
+        H values for each method and kind of targets; for those with a ridge also the credit.
     """
     ends = np.cumsum(sizes)[:-1]
     estimates = {}
     for name, scores in candidates.items():
-        chosen = scores[RIDGES.index(RIDGE) if len(scores) > 1 else 0]
+        method = name.partition(",")[0]
+        chosen = scores[RIDGES.index(RIDGE[method]) if method in RIDGE else 0]
         for kind, part in zip(TARGET_KINDS, np.split(chosen, 2, axis=1), strict=True):
             by_work = {f"{name}, {kind}": part.sum(axis=1)}
-            if name in ("d-trak", "trak"):
+            if method in RIDGE:
                 by_work[f"{name} credit, {kind}"] = shared_credit(part)
             for label, values in by_work.items():
                 estimates[label] = [float(x.sum()) for x in np.split(values, ends)]

@@ -46,7 +46,7 @@ def _build(
         settings=settings,
         sampling=DEFAULT_SAMPLING,
         feature=feature,
-        contribution="d-trak",
+        contribution="trak",
         parts=DEFAULT_PARTS,
         command=["build"],
         report=BuildReport(work),

@@ -22,7 +22,7 @@ from copyright_gym.pack import load_pack
 def credit_shares(works: np.ndarray, targets: np.ndarray, copies: np.ndarray) -> np.ndarray:
     """Recompute the credit of works from scratch; of equal works only the first is in `works`."""
     gram = works.T @ works
-    gram += 1e-2 * np.diag(gram).mean() * np.eye(len(gram))
+    gram += 10.0 * np.diag(gram).mean() * np.eye(len(gram))
     positive = np.maximum(works @ np.linalg.inv(gram) @ targets.T, 0)
     return (positive / positive.sum(axis=0)).sum(axis=1) / copies
 
@@ -46,10 +46,10 @@ def test_rows_are_computed_once_a_work(tmp_path: Path) -> None:
 def test_contributions_are_those_of_a_dense_computation_and_measured_once(
     studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = attributed_contribution(studio, tmp_path)
+    found = attributed_contribution(studio, tmp_path, "trak")
     lots = studio.collection.lots
     stored = {}
-    for path in (tmp_path / "d-trak").iterdir():
+    for path in (tmp_path / "trak").iterdir():
         with np.load(path) as rows:
             stored.update(rows)
     works = np.stack([stored.pop(d) for row in lots for lot in row for d in lot.digests()])
@@ -58,7 +58,7 @@ def test_contributions_are_those_of_a_dense_computation_and_measured_once(
     np.testing.assert_allclose(found, expected / expected.mean(), atol=1e-8)
     monkeypatch.setattr(Studio, "train_round", None)
     monkeypatch.setattr(contributions, "gradient_features", None)
-    assert np.array_equal(attributed_contribution(studio, tmp_path), found)
+    assert np.array_equal(attributed_contribution(studio, tmp_path, "trak"), found)
 
 
 def test_a_holder_that_joins_costs_its_own_works_and_may_bring_copies(
@@ -77,7 +77,7 @@ def test_a_holder_that_joins_costs_its_own_works_and_may_bring_copies(
         lots=tuple(row[:1] for row in both.collection.lots),
     )
     one.lot_sets = [row[:1] for row in both.lot_sets]
-    ledger = attribution_ledger(one, tmp_path)
+    ledger = attribution_ledger(one, tmp_path, "trak")
     assert ledger.holders == (0,)
     computed = []
     real = contributions.gradient_features
@@ -88,13 +88,13 @@ def test_a_holder_that_joins_costs_its_own_works_and_may_bring_copies(
 
     monkeypatch.setattr(contributions, "gradient_features", counted)
     monkeypatch.setattr(Studio, "train_round", None)
-    ledger = attribution_ledger(both, tmp_path)
+    ledger = attribution_ledger(both, tmp_path, "trak")
     assert computed[1:] == [4]  # after the targets, the one lot that is new
     targets = ledger.targets
     first, second = ([d for row in both.collection.lots for d in row[i].digests()] for i in (0, 1))
     unique = list(dict.fromkeys([*first, *second]))
     copies = np.array([first.count(d) + second.count(d) for d in unique])
-    store = FeatureStore(tmp_path / "d-trak")
+    store = FeatureStore(tmp_path / "trak")
     features = store.rows(unique, None)
     expected = dict(zip(unique, credit_shares(features, targets, copies), strict=True))
     credit = ledger.credit()

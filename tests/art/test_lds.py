@@ -64,7 +64,7 @@ def test_the_ridge_is_chosen_on_other_subsets_than_those_reported() -> None:
 def test_holders_are_scored_by_the_sums_over_their_works() -> None:
     trak = np.arange(33.0).reshape(11, 3, 1)[:, :, [0, 0]] * [1, -1]  # 11 ridges, 3 works
     found = holder_estimates({"trak": trak, "pixels": trak[:1]}, [1, 2])
-    ridge = RIDGES.index(1e-2)
+    ridge = RIDGES.index(10.0)
     assert found["trak, held-out"] == [3 * ridge, 6 * ridge + 3]
     assert found["trak, generated"] == [-3 * ridge, -6 * ridge - 3]
     share = 3 * ridge / (9 * ridge + 3)
@@ -93,6 +93,7 @@ def test_retrainings_are_stored_and_not_made_again(
     monkeypatch.setattr(Retraining, "train", None)
     first, second = measure_works(lambda: studio, TINY, tmp_path, workers=1)
     methods = {"d-trak", "trak", "pixels", "pooled features", "random"}
-    assert set(second["works"]["lds"]) == methods
+    fine_tuned = {"d-trak, fine-tuned model", "trak, fine-tuned model"}
+    assert set(second["works"]["lds"]) == methods | fine_tuned
     assert {name.split(",")[0].removesuffix(" credit") for name in first["estimates"]} == methods
     assert list(measure_works(lambda: studio, TINY, tmp_path, workers=1)) == [first, second]
