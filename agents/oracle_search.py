@@ -17,6 +17,8 @@ from copyright_gym.config import MarketConfig
 
 _STARTS = 3
 _LEAST_GAIN = 1e-12
+# Quality that a unit of money is worth: of lots that are as good, the cheaper one leaves more over.
+_THRIFT = 1e-10
 
 
 class OracleSearch:
@@ -116,7 +118,9 @@ class OracleSearch:
             moved[places, out], moved[places, into] = False, True
             gains = np.full((len(rows), lots + 1, lots + 1), -np.inf)
             gains[row, out, into] = (
-                self.values.quality(moved[:, :-1]) - self.values.quality(now)[row]
+                self.values.quality(moved[:, :-1])
+                - self.values.quality(now)[row]
+                + _THRIFT * (price[rows[row], out] - price[rows[row], into])
             )
             move = gains.reshape(len(rows), -1).argmax(axis=1)
             helps = gains.reshape(len(rows), -1).max(axis=1) > _LEAST_GAIN
