@@ -12,6 +12,7 @@ import json
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,7 @@ from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.tensor_files import load_tensors, save_tensors
 from copyright_gym.art.works import Works
+from copyright_gym.errors import BuildError
 from copyright_gym.whole_file import write_whole
 
 MakeStudio = Callable[[], Studio]
@@ -194,7 +196,7 @@ def retrain(make_studio: MakeStudio, plan: Plan, folder: Path, workers: int) -> 
         workers: Number of processes, each with one torch thread.
 
     Raises:
-        BrokenProcessPool: A worker died; what was finished is stored.
+        BuildError: A worker was killed; what was finished is stored.
     """
     todo = [pair for pair in plan.runs() if not record_path(folder, *pair).exists()]
     if not todo:
@@ -202,8 +204,14 @@ def retrain(make_studio: MakeStudio, plan: Plan, folder: Path, workers: int) -> 
     with ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _start_worker, (make_studio, plan, folder)
     ) as pool:
-        for done in as_completed([pool.submit(_run, pair) for pair in todo]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(_run, pair) for pair in todo]):
+                yield done.result()
+        except BrokenProcessPool as error:
+            raise BuildError(
+                "a worker was killed, perhaps for lack of memory; finished retrainings are kept: "
+                "give the same command again, with fewer --workers, to go on"
+            ) from error
 
 
 def spearman(first: Scores, second: Scores) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -56,6 +57,7 @@ from copyright_gym.whole_file import write_whole
 
 Scores = NDArray[np.float64]
 
+MOST_HOLDERS: Final = 12
 RIDGES: Final = tuple(10.0**power for power in range(-5, 6))
 # Zheng et al., arXiv:2311.00500, LoRA on ArtBench-2, K = 10: held-out and generated targets.
 ANCHORS: Final = {"d-trak": (0.279, 0.244), "trak": (0.124, 0.079)}
@@ -82,7 +84,7 @@ def attribution_report(
     stored: dict[str, Any] = {}
     if fresh is not None:
         stored = measure_attribution(pack, fresh, workers, brought)
-        folder = fresh
+        folder = fresh if (fresh / COALITIONS).exists() else folder
     elif path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
     estimates = {name: np.array(values) for name, values in stored.get("estimates", {}).items()}
@@ -96,8 +98,9 @@ def measure_attribution(
     """Measure a pack's attribution by really retraining.
 
     First each method's scores of the holders, then the linear datamodeling scores, then all
-    coalitions. The figures so far are stored as `attribution.json`, the coalitions' qualities as
-    `coalitions.parquet`. In a pack's build folder the next build takes both into the pack.
+    coalitions of up to 12 holders. The figures so far are stored as `attribution.json`, the
+    coalitions' qualities as `coalitions.parquet`. In a pack's build folder the next build takes
+    both into the pack.
 
     Args:
         pack: The pack.
@@ -131,6 +134,9 @@ def measure_attribution(
         report |= part
         text = json.dumps(report, indent=1, sort_keys=True) + "\n"
         write_whole(work / ATTRIBUTION, text)
+    if holders > MOST_HOLDERS:
+        tqdm.write(f"{holders} holders have too many coalitions to fine-tune on all", sys.stderr)
+        return report
     runs = list(coalition_runs(holders))
     store = RunStore(work / "runs")
     todo = sum(not store.finished(run) for run in runs)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from copyright_gym.art import validate_attribution
 from copyright_gym.art.coalitions import coalition_runs, coalition_table
 from copyright_gym.art.corpus import RunStore
 from copyright_gym.art.holder_attribution import correlations, holder_report, measured_qualities
@@ -153,6 +154,23 @@ def test_records_of_other_settings_are_not_mixed_in(
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     assert main(["validate", "attribution", "--fresh", str(tmp_path)]) == 1
     assert "made with other settings (different: finetune" in capsys.readouterr().err
+
+
+def test_more_holders_than_coalitions_can_be_tried_of_keep_what_the_pack_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(validate_attribution, "MOST_HOLDERS", 7)
+    estimates = {"made up": [1.0] * 8}
+    monkeypatch.setattr(
+        validate_attribution, "measure_works", lambda *_: [{"estimates": estimates}]
+    )
+    assert main(["validate", "attribution", "--fresh", str(tmp_path), "--json"]) == 0
+    told = capsys.readouterr()
+    assert "8 holders have too many coalitions" in told.err
+    report = json.loads(told.out)
+    assert "made up" in report["holders"]["correlations"]["alone"]
+    assert json.loads((tmp_path / "attribution.json").read_text()) == {"estimates": estimates}
+    assert not (tmp_path / "coalitions.parquet").exists()
 
 
 def test_a_pack_without_real_runs_is_refused(

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 import scipy.stats
 from tiny_studio import make_studio
 
+from copyright_gym.art import lds
 from copyright_gym.art.lds import (
     Plan,
     Retraining,
@@ -23,6 +26,7 @@ from copyright_gym.art.validate_attribution import (
     measure_works,
     works_report,
 )
+from copyright_gym.errors import BuildError
 
 TINY = Plan(reported=2, chosen_on=1, seeds=2, targets=2)
 
@@ -97,3 +101,14 @@ def test_retrainings_are_stored_and_not_made_again(
     assert set(second["works"]["lds"]) == methods | fine_tuned
     assert {name.split(",")[0].removesuffix(" credit") for name in first["estimates"]} == methods
     assert list(measure_works(lambda: studio, TINY, tmp_path, workers=1)) == [first, second]
+
+
+def _die(pair: tuple[int, int]) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_retraining_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lds, "_run", _die)
+    monkeypatch.setattr(lds, "_start_worker", print)
+    with pytest.raises(BuildError, match="a worker was killed"):
+        list(retrain(make_studio, TINY, tmp_path, workers=1))
