@@ -158,7 +158,7 @@ def test_too_few_holders_or_held_out_works(folder: Path, report: BuildReport) ->
 def test_a_file_that_changes_during_the_build(folder: Path, report: BuildReport) -> None:
     chosen = choose_works(folder, DIVISION, report)
     draw(folder / chosen[-1].file, 999)
-    with pytest.raises(OptionError, match="has changed since the build began"):
+    with pytest.raises(OptionError, match="has changed, or is gone, since it was chosen"):
         load_works(folder, chosen, DIVISION)
 
 
