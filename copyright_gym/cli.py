@@ -16,9 +16,10 @@ from pathlib import Path
 from copyright_gym.arguments import add_pack, add_rho, add_seed, add_steps, integer
 from copyright_gym.art.commands import add_packs_build, add_validate
 from copyright_gym.bench_commands import add_bench
-from copyright_gym.errors import CopyrightGymError, load_attribute
+from copyright_gym.errors import CopyrightGymError, listed, load_attribute
 from copyright_gym.pack import load_pack, pack_names, verify_pack
 from copyright_gym.pack_completeness import corpus_is_readable
+from copyright_gym.pack_reports import REPORTS, add_reports
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,6 +118,10 @@ def _add_packs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verify = actions.add_parser("verify", help="check a pack's checksums, and that it is complete")
     verify.add_argument("pack", metavar="NAME_OR_FOLDER")
     verify.set_defaults(run=_packs_verify)
+    add = actions.add_parser("add", help="put reports of `validate` into a pack")
+    add.add_argument("pack", metavar="NAME_OR_FOLDER")
+    add.add_argument("reports", type=Path, nargs="+", metavar="FILE", help=listed(REPORTS))
+    add.set_defaults(run=_packs_add)
     add_packs_build(actions)
     _add_packs_visits(actions)
 
@@ -185,6 +190,10 @@ def _packs_list(options: argparse.Namespace) -> None:
     for name in pack_names():
         pack = load_pack(name)
         print(f"{name}  {pack.title}: {len(pack.holders)} holders, {pack.rounds} rounds")
+
+
+def _packs_add(options: argparse.Namespace) -> None:
+    print(f"wrote {add_reports(options.pack, options.reports)}")
 
 
 def _packs_verify(options: argparse.Namespace) -> None:

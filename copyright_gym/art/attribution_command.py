@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from copyright_gym.arguments import integer
 from copyright_gym.art.brought_options import add_brought, brought
 from copyright_gym.errors import load_attribute
 from copyright_gym.pack import find_pack, load_pack
@@ -28,23 +29,39 @@ def add_validate_attribution(
     )
     parser.add_argument("--pack", default="portrait", metavar="NAME_OR_FOLDER")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--fresh", type=Path, metavar="FOLDER", help="measure again, records here; resumable"
     )
-    parser.add_argument("--workers", type=int, default=2, help="processes for --fresh")
+    where.add_argument(
+        "--missing",
+        type=Path,
+        metavar="FOLDER",
+        help="measure what the pack does not hold, records here; resumable",
+    )
+    parser.add_argument(
+        "--workers", type=integer(1), default=2, help="processes for --fresh and --missing (2)"
+    )
     add_brought(parser)
     parser.set_defaults(run=_validate_attribution)
 
 
 def _validate_attribution(options: argparse.Namespace) -> None:
     folder = find_pack(options.pack)
-    report = load_attribute(
-        "copyright_gym.art.validate_attribution:attribution_report", extra="art"
-    )(folder, options.fresh, options.workers, brought(options))
+    module = "copyright_gym.art.validate_attribution"
+    measuring = None
+    if options.fresh or options.missing:
+        measuring = load_attribute(f"{module}:Measuring", extra="art")(
+            options.fresh or options.missing,
+            options.missing is not None,
+            options.workers,
+            brought(options),
+        )
+    report = load_attribute(f"{module}:attribution_report", extra="art")(folder, measuring)
     if options.json:
         print(json.dumps(report, indent=1, sort_keys=True))
         return
-    command = f"copyright-gym validate attribution --pack {options.pack} --fresh FOLDER"
+    command = f"copyright-gym validate attribution --pack {options.pack} --missing FOLDER"
     works, holders = report["works"], report["holders"]
     if works is None:
         print("linear datamodeling score: not measured for this pack")
@@ -52,7 +69,7 @@ def _validate_attribution(options: argparse.Namespace) -> None:
         _print_works(works)
     print(
         f"\nholders in the first round: {holders['coalitions']} of {holders['all_coalitions']} "
-        "coalitions measured"
+        f"coalitions measured, {holders['seeds']} seeds or more"
     )
     names = [holder.name for holder in load_pack(folder).holders]
     _print_truths(holders["truths"], names)

@@ -16,7 +16,6 @@ import numpy as np
 from copyright_gym.art.base_files import base_facts, held_base
 from copyright_gym.art.build_report import BuildReport
 from copyright_gym.art.card import pack_card
-from copyright_gym.art.coalitions import coalition_table, has_all_coalitions
 from copyright_gym.art.contributions import lot_contributions
 from copyright_gym.art.corpus import (
     History,
@@ -140,9 +139,7 @@ def build_pack(
     files[CORPUS] = _corpus_bytes(runs, store, base_distance)
     if visited is not None:
         files[VISITED] = visited.read_bytes()
-    if has_all_coalitions(store, holders):
-        files[COALITIONS] = coalition_table(store, holders, base_distance)
-    for name in (ATTRIBUTION, COPYRIGHT):
+    for name in (ATTRIBUTION, COALITIONS, COPYRIGHT):
         if (work / name).exists():
             files[name] = (work / name).read_bytes()
     files["signal.json"] = _json_bytes(signal_facts)

@@ -1,75 +1,106 @@
-"""All coalitions of one round, really fine-tuned."""
+"""All coalitions of the first round, really fine-tuned, each with several seeds."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from itertools import combinations
-
-import numpy as np
-from numpy.typing import NDArray
+import json
+from collections.abc import Iterable, Mapping
+from itertools import combinations, count, filterfalse
+from pathlib import Path
+from typing import Final
 
 from copyright_gym.art.corpus import Run, RunStore
-from copyright_gym.coalition_game import all_coalitions
+from copyright_gym.errors import PackError
+from copyright_gym.pack_completeness import CORPUS
+from copyright_gym.pack_files import COALITIONS
 
-SEEDS = 2
+Members = tuple[int, ...]
+Qualities = Mapping[Members, Mapping[int, float]]
+"""Measured quality by coalition and seed."""
+
+SEEDS: Final = 2
 
 
-def coalition_runs(holders: int, seeds: int = SEEDS) -> Iterator[Run]:
-    """Yield one round of every coalition; all coalitions have a first seed before a second.
+def coalition_runs(holders: int, known: Qualities, seeds: int = SEEDS) -> list[Run]:
+    """Return the runs that give every coalition its seeds, one round each.
 
-    Small coalitions and their complements come first: they say most about Shapley values, should
-    only part of the runs get done.
+    All coalitions get a first seed before any gets a second. Small coalitions and their
+    complements come first: they say most about Shapley values, should only part of the runs get
+    done.
+
+    Args:
+        holders: Number of holders H.
+        known: What needs no run.
+        seeds: Seeds a coalition, those in `known` included.
     """
-    for seed in range(seeds):
-        for size in sorted(range(holders + 1), key=lambda size: min(size, holders - size)):
-            for members in combinations(range(holders), size):
-                yield Run((members,), seed)
+    ranked: list[tuple[int, Run]] = []
+    for size in sorted(range(holders + 1), key=lambda size: min(size, holders - size)):
+        for members in combinations(range(holders), size):
+            found = known.get(members, {})
+            unused = filterfalse(found.__contains__, count())
+            for rank, seed in zip(range(len(found), seeds), unused, strict=False):
+                ranked.append((rank, Run((members,), seed)))
+    return [run for _, run in sorted(ranked, key=lambda entry: entry[0])]
 
 
-def has_all_coalitions(store: RunStore, holders: int) -> bool:
-    """Tell whether every coalition's runs are finished."""
-    return all(store.finished(run) for run in coalition_runs(holders))
+def finished_coalitions(store: RunStore, runs: Iterable[Run], base_distance: float) -> Qualities:
+    """Return the qualities of those runs that are finished."""
+    found: dict[Members, dict[int, float]] = {}
+    for run in runs:
+        if store.finished(run):
+            quality = 1 - store.distances(run)[0] / base_distance
+            found.setdefault(run.history[0], {})[run.seed] = quality
+    return found
 
 
-def coalition_qualities(
-    store: RunStore, holders: int, base_distance: float, seeds: int = SEEDS
-) -> NDArray[np.float64]:
-    """Return (2**H, seeds) measured qualities.
+def measured_coalitions(folder: Path) -> Qualities:
+    """Return what a pack knows: the first rounds of its corpus, and its table of coalitions.
+
+    Args:
+        folder: The pack's folder.
 
     Raises:
-        ValueError: Runs are missing.
+        PackError: The pack has no corpus.
     """
-    missing = sum(not store.finished(run) for run in coalition_runs(holders, seeds))
-    if missing:
-        raise ValueError(f"{missing} of {seeds * 2**holders} coalition runs are not finished")
-    return np.array(
-        [
-            [1 - store.distances(Run((members,), seed))[0] / base_distance for seed in range(seeds)]
-            for members in _members(holders)
-        ]
-    )
+    import pyarrow.parquet as pq
+
+    if not (folder / CORPUS).exists():
+        raise PackError(
+            f"pack {folder} has no {CORPUS}: nothing was fine-tuned for it that attribution could "
+            "be compared with; take a pack made by `copyright-gym packs build`, such as 'portrait'"
+        )
+    found: dict[Members, dict[int, float]] = {}
+    for row in pq.read_table(folder / CORPUS).to_pylist():
+        if row["round"] == 1:
+            members = tuple(json.loads(row["history"])[0])
+            found.setdefault(members, {})[row["seed"]] = row["quality"]
+    if (folder / COALITIONS).exists():
+        for row in pq.read_table(folder / COALITIONS).to_pylist():
+            found.setdefault(tuple(row["holders"]), {})[row["seed"]] = row["quality"]
+    return found
 
 
-def coalition_table(store: RunStore, holders: int, base_distance: float) -> bytes:
-    """Return the Parquet table of all coalitions' qualities: holders, seed, quality.
+def merged(first: Qualities, second: Qualities) -> Qualities:
+    """Return all qualities of both; where they know the same run, the second's."""
+    return {
+        members: {**first.get(members, {}), **second.get(members, {})}
+        for members in {**first, **second}
+    }
 
-    Raises:
-        ValueError: Runs are missing.
-    """
+
+def coalition_table(qualities: Qualities) -> bytes:
+    """Return a Parquet table of qualities: holders, seed, quality."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    qualities = coalition_qualities(store, holders, base_distance)
+    schema = pa.schema(
+        [("holders", pa.list_(pa.int64())), ("seed", pa.int64()), ("quality", pa.float64())]
+    )
     rows = [
-        {"holders": list(members), "seed": seed, "quality": float(quality)}
-        for members, row in zip(_members(holders), qualities, strict=True)
-        for seed, quality in enumerate(row)
+        {"holders": list(members), "seed": seed, "quality": quality}
+        for members, by_seed in sorted(qualities.items())
+        for seed, quality in sorted(by_seed.items())
     ]
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows), buffer)
+    pq.write_table(pa.Table.from_pylist(rows, schema), buffer)
     return buffer.getvalue()
-
-
-def _members(holders: int) -> list[tuple[int, ...]]:
-    return [tuple(np.flatnonzero(row).tolist()) for row in all_coalitions(holders)]

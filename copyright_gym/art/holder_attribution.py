@@ -6,14 +6,13 @@ and, once all 2^H are there, exact Shapley values.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from copyright_gym.art.coalitions import Qualities
 from copyright_gym.art.lds import pearson, spearman
 from copyright_gym.coalition_game import (
     all_coalitions,
@@ -21,43 +20,12 @@ from copyright_gym.coalition_game import (
     round_shapley_values,
     shapley_values,
 )
-from copyright_gym.errors import PackError
 from copyright_gym.pack import Pack
-from copyright_gym.pack_completeness import CORPUS
-from copyright_gym.pack_files import COALITIONS
 
 Floats = NDArray[np.float64]
-Qualities = Mapping[tuple[int, ...], Floats]
 
 _DRAWS: Final = 2000
 _FEWEST: Final = 4  # holders that a correlation is computed over
-
-
-def measured_qualities(folder: Path) -> Qualities:
-    """Return the measured qualities of coalitions after one round, one or more seeds each.
-
-    Those of all coalitions if a pack's folder has them, else the first rounds of its corpus.
-
-    Raises:
-        PackError: The pack has neither.
-    """
-    import pyarrow.parquet as pq
-
-    grouped: dict[tuple[int, ...], list[float]] = {}
-    if (folder / COALITIONS).exists():
-        for row in pq.read_table(folder / COALITIONS).to_pylist():
-            grouped.setdefault(tuple(row["holders"]), []).append(row["quality"])
-    elif not (folder / CORPUS).exists():
-        raise PackError(
-            f"pack {folder} has no {CORPUS}: nothing was fine-tuned for it that attribution could "
-            "be compared with; take a pack made by `copyright-gym packs build`, such as 'portrait'"
-        )
-    else:
-        for row in pq.read_table(folder / CORPUS).to_pylist():
-            if row["round"] == 1:
-                members = tuple(json.loads(row["history"])[0])
-                grouped.setdefault(members, []).append(row["quality"])
-    return {members: np.array(values) for members, values in grouped.items()}
 
 
 def pack_estimates(pack: Pack) -> dict[str, Floats]:
@@ -80,7 +48,7 @@ def holder_report(
     """Compare estimates with all that measured coalitions say of single holders.
 
     Args:
-        qualities: Measured qualities of coalitions; if of all, with the same number of seeds.
+        qualities: Measured qualities of coalitions.
         holders: Number of holders H.
         estimates: (H,) values of each estimator.
 
@@ -92,6 +60,7 @@ def holder_report(
     return {
         "coalitions": len(qualities),
         "all_coalitions": 2**holders,
+        "seeds": min(map(len, qualities.values())),
         "truths": {
             name: {str(i): values.tolist() for i, values in by_holder.items()}
             for name, by_holder in truths.items()
@@ -110,9 +79,13 @@ def holder_report(
 
 def _truths(qualities: Qualities, holders: int) -> dict[str, dict[int, Floats]]:
     """Return (seeds,) values of each holder that they are known of."""
-    if len(qualities) == 2**holders:
+    values = {members: np.array(list(by_seed.values())) for members, by_seed in qualities.items()}
+    if len(values) == 2**holders:
         members = [tuple(np.flatnonzero(row).tolist()) for row in all_coalitions(holders)]
-        table = np.stack([qualities[m] for m in members])
+        seeds = min(map(len, values.values()))
+        # Further seeds of a coalition count too: each column is a mean over a part of them.
+        parts = [slice(first, None, seeds) for first in range(seeds)]
+        table = np.array([[values[m][part].mean() for part in parts] for m in members])
         return {
             name: dict(enumerate(np.stack([value(column) for column in table.T], axis=1)))
             for name, value in (
@@ -124,11 +97,11 @@ def _truths(qualities: Qualities, holders: int) -> dict[str, dict[int, Floats]]:
     everyone = tuple(range(holders))
     without = {i: everyone[:i] + everyone[i + 1 :] for i in everyone}
     return {
-        "alone": {i: qualities[(i,)] for i in everyone if (i,) in qualities},
+        "alone": {i: values[(i,)] for i in everyone if (i,) in values},
         "leave_one_out": {
-            i: qualities[everyone].mean() - qualities[rest]
+            i: values[everyone].mean() - values[rest]
             for i, rest in without.items()
-            if everyone in qualities and rest in qualities
+            if everyone in values and rest in values
         },
     }
 

@@ -10,6 +10,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,15 +20,21 @@ from tqdm import tqdm
 
 from copyright_gym.art.attribution import ridge_scores, shared_credit
 from copyright_gym.art.autoencoder import to_tensor
-from copyright_gym.art.coalitions import coalition_runs, coalition_table
+from copyright_gym.art.coalitions import (
+    Qualities,
+    coalition_runs,
+    coalition_table,
+    finished_coalitions,
+    measured_coalitions,
+    merged,
+)
 from copyright_gym.art.contributions import RIDGE
-from copyright_gym.art.corpus import Run, RunStore
+from copyright_gym.art.corpus import RunStore
 from copyright_gym.art.features import pooled_features
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.gradients import gradient_features
 from copyright_gym.art.holder_attribution import (
     holder_report,
-    measured_qualities,
     pack_estimates,
 )
 from copyright_gym.art.lds import (
@@ -63,59 +70,69 @@ RIDGES: Final = tuple(10.0**power for power in range(-5, 6))
 ANCHORS: Final = {"d-trak": (0.279, 0.244), "trak": (0.124, 0.079)}
 
 
-def attribution_report(
-    folder: Path, fresh: Path | None = None, workers: int = 1, brought: Brought = NOTHING
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Measuring:
+    """What to measure by really retraining, and where.
+
+    Attributes:
+        folder: Where records are kept; an interrupted call goes on there. With a pack's build
+            folder, coalition runs that the build made already are not made again.
+        missing: Whether to measure only what the pack doesn't hold, and not all anew.
+        workers: Number of processes.
+        brought: What the pack doesn't hold of works and base model.
+    """
+
+    folder: Path
+    missing: bool = False
+    workers: int = 1
+    brought: Brought = NOTHING
+
+
+def attribution_report(folder: Path, measuring: Measuring | None = None) -> dict[str, Any]:
     """Report what is known of a pack's attribution, and what is not.
 
     Args:
         folder: The pack's folder, whose stored figures and coalitions are reported.
-        fresh: Where to measure what is reported; see `measure_attribution`.
-        workers: Number of processes for that.
-        brought: What the pack doesn't hold.
+        measuring: What to measure first; None for nothing.
 
     Returns:
         JSON-safe figures: `works` is None without linear datamodeling scores; `holders` is what
         `holder_report` returns.
+
+    Raises:
+        PackError: The pack has no corpus.
     """
     pack = load_pack(folder)
-    holders = len(pack.holders)
-    path = folder / ATTRIBUTION
-    stored: dict[str, Any] = {}
-    if fresh is not None:
-        stored = measure_attribution(pack, fresh, workers, brought)
-        folder = fresh if (fresh / COALITIONS).exists() else folder
-    elif path.exists():
-        stored = json.loads(path.read_text(encoding="utf-8"))
+    stored, measured = (
+        (_stored_figures(folder), {}) if measuring is None else measure_attribution(pack, measuring)
+    )
+    qualities = measured or measured_coalitions(folder)
     estimates = {name: np.array(values) for name, values in stored.get("estimates", {}).items()}
-    report = holder_report(measured_qualities(folder), holders, pack_estimates(pack) | estimates)
+    report = holder_report(qualities, len(pack.holders), pack_estimates(pack) | estimates)
     return {"pack": pack.name, "round": 1, "works": stored.get("works"), "holders": report}
 
 
-def measure_attribution(
-    pack: Pack, work: Path, workers: int, brought: Brought = NOTHING
-) -> dict[str, Any]:
+def measure_attribution(pack: Pack, measuring: Measuring) -> tuple[dict[str, Any], Qualities]:
     """Measure a pack's attribution by really retraining.
 
     First each method's scores of the holders, then the linear datamodeling scores, then all
     coalitions of up to 12 holders. The figures so far are stored as `attribution.json`, the
-    coalitions' qualities as `coalitions.parquet`. In a pack's build folder the next build takes
-    both into the pack.
+    coalitions so far as `coalitions.parquet`. The next build in the folder takes both into the
+    pack, as does `packs add`.
 
     Args:
         pack: The pack.
-        work: Where records are kept; an interrupted call goes on there. With a pack's build
-            folder, coalition runs that the build made already are not made again.
-        workers: Number of processes.
-        brought: What the pack doesn't hold.
+        measuring: What to measure.
 
     Returns:
-        What `attribution.json` holds: `estimates` and `works`.
+        What `attribution.json` holds, `estimates` and `works`, and the coalitions' qualities;
+        none with more holders.
 
     Raises:
         OptionError: The folder's records were made with other settings than the pack.
         PackError: The pack can't be fine-tuned on, see `require_studio`.
     """
+    work, brought = measuring.folder, measuring.brought
     require_studio(pack, brought)
     facts = pack.provenance
     work.mkdir(parents=True, exist_ok=True)
@@ -128,24 +145,41 @@ def measure_attribution(
         facts["feature"],
     )
     make_studio = functools.partial(pack_studio, pack, brought)
-    plan, holders = Plan(), len(pack.holders)
-    report: dict[str, Any] = {}
-    for part in measure_works(make_studio, plan, work / "lds", workers):
-        report |= part
-        text = json.dumps(report, indent=1, sort_keys=True) + "\n"
-        write_whole(work / ATTRIBUTION, text)
-    if holders > MOST_HOLDERS:
-        tqdm.write(f"{holders} holders have too many coalitions to fine-tune on all", sys.stderr)
-        return report
-    runs = list(coalition_runs(holders))
-    store = RunStore(work / "runs")
+    report = _stored_figures(pack.folder) if measuring.missing else {}
+    if "works" not in report:
+        for part in measure_works(make_studio, Plan(), work / "lds", measuring.workers):
+            report |= part
+            write_whole(work / ATTRIBUTION, json.dumps(report, indent=1, sort_keys=True) + "\n")
+    if len(pack.holders) > MOST_HOLDERS:
+        text = f"{len(pack.holders)} holders have too many coalitions to fine-tune on all"
+        tqdm.write(text, sys.stderr)
+        return report, {}
+    return report, _measure_coalitions(pack, make_studio, measuring)
+
+
+def _measure_coalitions(
+    pack: Pack, make_studio: Callable[[], Studio], measuring: Measuring
+) -> Qualities:
+    known = measured_coalitions(pack.folder) if measuring.missing else {}
+    runs = coalition_runs(len(pack.holders), known)
+    store = RunStore(measuring.folder / "runs")
+
+    def keep() -> Qualities:
+        found = finished_coalitions(store, runs, pack.quality.base_distance)
+        found = merged(known, found)
+        write_whole(measuring.folder / COALITIONS, coalition_table(found))
+        return found
+
     todo = sum(not store.finished(run) for run in runs)
-    done = LocalWorkers(workers).play(make_studio, runs, store.folder)
+    done = LocalWorkers(measuring.workers).play(make_studio, runs, store.folder)
     for _ in tqdm(done, total=todo, desc="coalitions"):
-        pass
-    base_distance = store.distances(Run(((),), 0))[0]
-    write_whole(work / COALITIONS, coalition_table(store, holders, base_distance))
-    return report
+        keep()
+    return keep()
+
+
+def _stored_figures(folder: Path) -> dict[str, Any]:
+    path = folder / ATTRIBUTION
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def measure_works(

@@ -1,6 +1,7 @@
 import io
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from copyright_gym.art import validate_attribution
-from copyright_gym.art.coalitions import coalition_runs, coalition_table
-from copyright_gym.art.corpus import RunStore
-from copyright_gym.art.holder_attribution import correlations, holder_report, measured_qualities
+from copyright_gym.art.coalitions import (
+    coalition_runs,
+    coalition_table,
+    finished_coalitions,
+    measured_coalitions,
+    merged,
+)
+from copyright_gym.art.corpus import Run, RunStore
+from copyright_gym.art.holder_attribution import correlations, holder_report
 from copyright_gym.cli import main
 from copyright_gym.coalition_game import (
     all_coalitions,
@@ -46,22 +53,38 @@ def test_leave_one_out_by_hand() -> None:
 def test_coalitions_are_numbered_by_their_members() -> None:
     coalitions = [tuple(np.flatnonzero(row).tolist()) for row in all_coalitions(3)]
     assert coalitions[0b101] == (0, 2)
-    runs = list(coalition_runs(3, seeds=2))
+    runs = coalition_runs(3, {}, seeds=2)
     assert len({run.name for run in runs}) == 16
     assert sorted(run.history[0] for run in runs[:8]) == sorted(coalitions)
+    assert [run.seed for run in runs] == [0] * 8 + [1] * 8
 
 
-def test_the_table_lists_every_coalition_and_seed(tmp_path: Path) -> None:
+def test_what_is_known_needs_no_run() -> None:
+    known = {(): {0: 0.0, 1: 0.0}, (0,): {0: 0.1}, (1,): {7: 0.2}, (0, 1): {5: 0.3, 6: 0.3, 7: 0.3}}
+    assert coalition_runs(2, known) == [Run(((0,),), 1), Run(((1,),), 0)]
+    assert coalition_runs(1, {(0,): {1: 0.1}}) == [Run(((),), 0), Run(((),), 1), Run(((0,),), 0)]
+
+
+def test_the_table_lists_every_finished_coalition_and_seed(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    runs = list(coalition_runs(2))
+    runs = coalition_runs(2, {})
     for run in runs[1:]:
         store.save_distances(run, [10.0 - len(run.history[0]) - 0.5 * run.seed])
-    with pytest.raises(ValueError, match="1 of 8"):
-        coalition_table(store, 2, 10.0)
-    store.save_distances(runs[0], [10.0])
-    rows = pq.read_table(io.BytesIO(coalition_table(store, 2, 10.0))).to_pylist()
-    assert len(rows) == 8
+    found = finished_coalitions(store, runs, 10.0)
+    rows = pq.read_table(io.BytesIO(coalition_table(found))).to_pylist()
+    assert len(rows) == 7
     assert {"holders": [0, 1], "seed": 1, "quality": pytest.approx(0.25)} in rows
+
+
+def test_a_pack_knows_the_first_rounds_of_its_corpus_and_its_table(tmp_path: Path) -> None:
+    pack = load_pack("portrait")
+    shutil.copy(pack.folder / "corpus.parquet", tmp_path)
+    corpus = measured_coalitions(tmp_path)
+    more = {(0,): {99: 0.5}, (0, 1, 2): {0: 0.25}}
+    (tmp_path / "coalitions.parquet").write_bytes(coalition_table(more))
+    found = measured_coalitions(tmp_path)
+    assert found == merged(corpus, more)
+    assert found[(0,)] == corpus[(0,)] | {99: 0.5}
 
 
 def test_shapley_values_of_a_game_of_many_holders_are_sampled() -> None:
@@ -81,9 +104,17 @@ def test_shapley_values_of_a_game_of_many_holders_are_sampled() -> None:
     assert found[0] == pytest.approx(13 / 14, abs=0.04)
 
 
-def table_of(values: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+def table_of(values: np.ndarray) -> dict[tuple[int, ...], dict[int, float]]:
     members = [tuple(np.flatnonzero(row).tolist()) for row in all_coalitions(4)]
-    return dict(zip(members, values, strict=True))
+    return {m: dict(enumerate(row)) for m, row in zip(members, values, strict=True)}
+
+
+def test_all_seeds_of_a_coalition_count() -> None:
+    qualities: dict[tuple[int, ...], dict[int, float]] = table_of(np.zeros((2**4, 2)))
+    qualities[(0,)] = {0: 0.1, 3: 0.2, 4: 0.5}
+    report = holder_report(qualities, 4, {})
+    assert report["seeds"] == 2
+    assert report["truths"]["alone"]["0"] == pytest.approx([0.3, 0.2])
 
 
 def test_with_all_coalitions_estimates_are_compared_with_exact_values() -> None:
@@ -106,7 +137,7 @@ def test_with_some_coalitions_only_what_is_measured_is_reported() -> None:
     values = np.random.default_rng(2).normal(size=(2**4, 3))
     qualities = table_of(values)
     del qualities[(0, 1)], qualities[(1, 2, 3)]
-    qualities[(2,)] = qualities[(2,)][:1]
+    qualities[(2,)] = {0: values[0b100, 0]}
     report = holder_report(qualities, 4, {"any": np.arange(4.0)})
     assert report["coalitions"] == 14
     assert set(report["correlations"]) == {"alone"}
@@ -127,10 +158,10 @@ def test_the_interval_of_a_sure_order_is_narrow_and_of_noise_is_wide() -> None:
 
 def test_portraits_measured_coalitions_agree_with_its_signal_report() -> None:
     pack = load_pack("portrait")
-    qualities = measured_qualities(pack.folder)
+    qualities = measured_coalitions(pack.folder)
     signal = json.loads((pack.folder / "signal.json").read_text())
     for entry in signal["coalitions"]:
-        found = qualities[tuple(entry["holders"])]
+        found = list(qualities[tuple(entry["holders"])].values())
         assert all(np.isclose(found, x, atol=1e-6).any() for x in entry["quality"])
 
 
@@ -142,7 +173,7 @@ def test_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str]) ->
     assert f"{report['holders']['coalitions']} of 256 coalitions measured" in text
     if "shapley" not in report["holders"]["correlations"]:
         assert "exact Shapley value of quality; all coalitions are needed" in text
-        assert "copyright-gym validate attribution --pack portrait --fresh FOLDER" in text
+        assert "copyright-gym validate attribution --pack portrait --missing FOLDER" in text
     if report["works"] is None:
         assert "linear datamodeling score: not measured" in text
 

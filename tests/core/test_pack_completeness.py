@@ -155,28 +155,54 @@ def test_without_pyarrow_files_are_still_checked(
         verify_pack(pack)
 
 
-def coalition_rows() -> list[dict[str, Any]]:
-    members = (m for size in range(9) for m in itertools.combinations(range(8), size))
-    return [
-        {"holders": list(m), "seed": s, "quality": 0.1 * len(m)} for m in members for s in (0, 1)
-    ]
+COALITION_ROWS = [
+    {"holders": list(members), "seed": seed, "quality": 0.1 * len(members)}
+    for size in range(3)
+    for members in itertools.combinations(range(8), size)
+    for seed in (0, 1)
+]
+
+
+def write_coalitions(path: Path, rows: list[dict[str, Any]]) -> Path:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows[:-2], "lacks 1 of 256 coalitions and has 0 others"),
-        (lambda rows: [*rows[:-1], rows[0]], "does not have the same seeds"),
-        (lambda rows: [*rows[:-2], {**rows[-1], "holders": [8]}], "lacks 1 of 256 .* 1 others"),
-        (lambda rows: [*rows[:-1], {**rows[-1], "quality": math.nan}], "the quality of .* is nan"),
+        (lambda rows: [*rows, rows[0]], "coalition .*, seed 0, twice"),
+        (lambda rows: [{**rows[-1], "holders": [8]}], "coalition .8., seed 1, is not one of 8"),
+        (lambda rows: [{**rows[-1], "holders": [2, 1]}], "is not one of 8 holders"),
+        (lambda rows: [{**rows[-1], "quality": math.nan}], "the quality of .* is nan"),
     ],
 )
 def test_coalitions_that_do_not_add_up_are_named(pack: Path, change: Any, message: str) -> None:
-    rows = coalition_rows()
-    pq.write_table(pa.Table.from_pylist(rows), pack / "coalitions.parquet")
+    write_coalitions(pack / "coalitions.parquet", COALITION_ROWS)
     seal(pack)
     verify_pack(pack)
-    pq.write_table(pa.Table.from_pylist(change(rows)), pack / "coalitions.parquet")
+    write_coalitions(pack / "coalitions.parquet", change(COALITION_ROWS))
     seal(pack)
     with pytest.raises(PackError, match=f"coalitions.parquet.*{message}"):
         verify_pack(pack)
+
+
+def test_reports_are_added_to_a_pack_that_stays_complete(
+    pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seal(pack)
+    report = write_coalitions(tmp_path / "coalitions.parquet", COALITION_ROWS)
+    assert main(["packs", "add", str(pack), str(report)]) == 0
+    assert (pack / report.name).read_bytes() == report.read_bytes()
+    verify_pack(pack)
+
+    before = (pack / "manifest.json").read_bytes()
+    write_coalitions(report, [*COALITION_ROWS, COALITION_ROWS[0]])
+    assert main(["packs", "add", str(pack), str(report)]) == 1
+    assert "twice" in capsys.readouterr().err
+    other = tmp_path / "notes.txt"
+    other.write_text("none")
+    assert main(["packs", "add", str(pack), str(other)]) == 1
+    assert "is no report; a pack takes" in capsys.readouterr().err
+    assert (pack / "manifest.json").read_bytes() == before
+    verify_pack(pack)
