@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 from tiny_studio import make_pipeline
@@ -20,6 +19,7 @@ from copyright_gym.art import builder, lot_scores, signal
 from copyright_gym.art.adapters import Weights
 from copyright_gym.art.base_files import base_facts, find_base, held_base, work_size
 from copyright_gym.art.blueprint import SDXL_BASE
+from copyright_gym.art.coalitions import measured_coalitions
 from copyright_gym.art.corpus import Run, RunStore, play_run, signal_coalitions, signal_runs
 from copyright_gym.art.lot_scores import CopyrightParts
 from copyright_gym.art.pack_studio import Brought, pack_studio
@@ -81,7 +81,9 @@ def test_a_folder_becomes_a_verified_pack(
     assert pack.provenance["sampling"]["steps"] == 1
     assert str(tmp_path) not in (pack.folder / "manifest.json").read_text()
     # With two holders the runs behind `validate signal` are all coalitions there are.
-    assert pq.read_table(pack.folder / "coalitions.parquet").num_rows == 8
+    known = measured_coalitions(pack.folder)
+    assert set(known) == {(), (0,), (1,), (0, 1)}
+    assert all({0, 1} <= set(by_seed) for by_seed in known.values())
     assert pack.provenance["contribution"] == "trak"
     card = (pack.folder / "card.md").read_text()
     assert "| bob | bob | Bob | Licence of bob |" in card
