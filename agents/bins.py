@@ -47,5 +47,6 @@ class Bins(nn.Module):
         Returns:
             float32 (n, width).
         """
-        distance = (observation[:, self.column] - self.centre).abs()
-        return torch.cat([observation, torch.relu(1.0 - distance * self.slope)], dim=1)
+        distance = observation.index_select(1, self.column).sub_(self.centre).abs_()
+        inside = distance.mul_(-self.slope).add_(1.0).relu_()
+        return torch.cat([observation, inside], dim=1)

@@ -78,18 +78,18 @@ class Settings:
 
     markets: int = 64
     round_hidden: tuple[int, ...] = (64, 64)
-    holder_hidden: tuple[int, ...] = (256, 256)
+    holder_hidden: tuple[int, ...] = (128, 128)
     learning_rate: float = 2e-3
     batch_size: int = 512
     round_replay: float = 16.0
-    holder_replay: float = 4.0
+    holder_replay: float = 8.0
     kept_episodes: int = 2500
     round_steps: int = 5
     holder_steps: int = 40
     final_epsilon: float = 0.05
     exploration: float = 0.5
     calm: float = 0.25
-    tau: float = 0.01
+    tau: float = 0.05
     reward_scale: float = 10.0
     order: str | None = "value"
     remember: bool = True
@@ -156,6 +156,7 @@ class HierarchicalDQN:
                 "features_extractor_class": _BinsExtractor,
                 "features_extractor_kwargs": {"card": card},
                 "net_arch": list(card.hidden),
+                "optimizer_kwargs": {"fused": True},
             },
             device="cpu",
         )
@@ -177,7 +178,7 @@ class HierarchicalDQN:
         return PolicyCard(
             level=level,
             order=self.settings.order,
-            features=seen + (remembered(holders) if self.settings.remember else ()),
+            features=seen + (remembered(rounds, holders) if self.settings.remember else ()),
             bins={
                 "round": rounds + 1,
                 "bought": rounds + 1,

@@ -216,10 +216,13 @@ class MaskableDQN(DQN):
             The targets, float32 (n, 1).
         """
         with torch.no_grad():
-            next_values = self.q_net_target(batch.next_observations)
-            chooser = self.q_net(batch.next_observations) if self.double_q else next_values
-            best: torch.Tensor = next_values.gather(1, _best_legal(chooser, batch.next_masks))
-        return batch.rewards + (1.0 - batch.dones) * self.gamma * best
+            # Where an episode ended there is nothing to look ahead to.
+            goes_on = (batch.dones < 1).flatten().nonzero().flatten()
+            following = batch.next_observations[goes_on]
+            values = self.q_net_target(following)
+            chooser = self.q_net(following) if self.double_q else values
+            best = values.gather(1, _best_legal(chooser, batch.next_masks[goes_on]))
+            return batch.rewards.index_add(0, goes_on, self.gamma * best)
 
     def gradient_step(self, batch: MaskedSamples) -> torch.Tensor:
         """Make one optimiser step on the Huber loss.

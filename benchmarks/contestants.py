@@ -68,8 +68,8 @@ GROUPS = {
 """Words that stand for several contestants."""
 
 
-class HoldersError(PolicyError):
-    """A policy was trained with another number of holders and cannot play with this one."""
+class SizeError(PolicyError):
+    """A policy was trained on markets of another size and cannot play on these."""
 
 
 def expand(names: Sequence[str]) -> list[str]:
@@ -200,18 +200,19 @@ def play_contestant(
         The episodes.
 
     Raises:
-        HoldersError: a policy plays with another number of holders only.
+        SizeError: a policy plays on markets of another size only.
     """
     if name == ORACLE:
         config = replace(config, visible_expectations=True)
     policies = _policies(name, config, files)
-    holders = make_tables(config).holders
+    tables = make_tables(config)
+    size = tables.rounds, tables.holders
     for policy in policies:
-        known = getattr(policy, "holders", None)
-        if known not in (None, holders):
-            raise HoldersError(
-                f"{label(name)!r} plays with the {known} holders that it was trained with, "
-                f"not with {holders}"
+        known = getattr(policy, "size", None)
+        if known not in (None, size):
+            raise SizeError(
+                f"{label(name)!r} plays on markets of {known[0]} rounds and {known[1]} holders, on "
+                f"which it was trained, not on {size[0]} rounds and {size[1]} holders"
             )
     if len(policies) == 1:
         return play_joint(config, policies[0], seeds, normals=normals)

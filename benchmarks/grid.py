@@ -28,7 +28,7 @@ from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.cells import Cell
 from copyright_gym.benchmarks.contestants import (
     ORACLE,
-    HoldersError,
+    SizeError,
     label,
     play_contestant,
     train_files,
@@ -104,7 +104,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     values = {}
     try:
         values = _numbers(config, play_contestant(cell.policy, config, seeds, files))
-    except HoldersError as error:
+    except SizeError as error:
         if cell.source is None:
             raise
         settings[NOT_PLAYED] = str(error)
