@@ -1,6 +1,7 @@
 """Tables and charts from the cells of a benchmark.
 
-A trained policy's value on a market is its mean over the training seeds.
+A trained policy's value on a market is its mean over the training seeds; intervals are over
+trainings and markets.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.contestants import ORACLE
-from copyright_gym.benchmarks.grid import read_grid
-from copyright_gym.benchmarks.learning_curves import write_curves
-from copyright_gym.benchmarks.statistics import (
-    bootstrap,
-    interquartile_mean,
-    paired_difference,
-    performance_profile,
-    probability_of_improvement,
+from copyright_gym.benchmarks.contestants import ORACLE, is_trained
+from copyright_gym.benchmarks.crossed_bootstrap import (
+    crossed_difference,
+    crossed_improvement,
+    crossed_interval,
 )
+from copyright_gym.benchmarks.grid import read_grid
+from copyright_gym.benchmarks.grid_charts import draw_grid, oracle_shares
+from copyright_gym.benchmarks.learning_curves import write_curves
+from copyright_gym.benchmarks.statistics import Interval, interquartile_mean
 from copyright_gym.benchmarks.text import interval_text, markdown_table
 from copyright_gym.errors import OptionError
 from copyright_gym.whole_file import write_whole
@@ -29,10 +30,12 @@ from copyright_gym.whole_file import write_whole
 Floats = NDArray[np.float64]
 Group = tuple[str, float]
 
+_COLUMNS = ("pack", "rho", "policy", "training_seed", "seed", "quality")
 _HEADER = (
     "pack",
     "rho",
     "policy",
+    "trainings",
     "mean quality [95 %]",
     "IQM [95 %]",
     "share of oracle",
@@ -48,28 +51,29 @@ def qualities(folder: Path) -> dict[Group, dict[str, Floats]]:
         folder: what `bench run` wrote.
 
     Returns:
-        By pack and budget, then by policy: float64 (n,), a value per market, the same markets in
-        the same order for all.
+        By pack and budget, then by policy: float64 (trainings, n), a column per market, the same
+        markets in the same order for all; one row if nothing was trained.
 
     Raises:
         OptionError: there are no cells, or policies met different markets.
     """
     columns = read_grid(folder).to_pydict()
-    sums: dict[Group, dict[str, dict[int, list[float]]]] = {}
-    for pack, rho, policy, seed, quality in zip(
-        *(columns[name] for name in ("pack", "rho", "policy", "seed", "quality")), strict=True
+    found: dict[Group, dict[str, dict[int | None, dict[int, float]]]] = {}
+    for pack, rho, policy, training, seed, quality in zip(
+        *(columns[name] for name in _COLUMNS), strict=True
     ):
-        markets = sums.setdefault((pack, rho), {}).setdefault(policy, {})
-        markets.setdefault(seed, []).append(quality)
-    for (pack, rho), policies in sums.items():
-        if len({tuple(sorted(markets)) for markets in policies.values()}) > 1:
+        trainings = found.setdefault((pack, rho), {}).setdefault(policy, {})
+        trainings.setdefault(training, {})[seed] = quality
+    for (pack, rho), policies in found.items():
+        markets = {tuple(sorted(row)) for rows in policies.values() for row in rows.values()}
+        if len(markets) > 1:
             raise OptionError(f"policies met different markets of {pack!r} at rho = {rho}")
     return {
         group: {
-            policy: np.array([np.mean(markets[seed]) for seed in sorted(markets)])
-            for policy, markets in policies.items()
+            policy: np.array([[row[seed] for seed in sorted(row)] for row in rows.values()])
+            for policy, rows in policies.items()
         }
-        for group, policies in sorted(sums.items())
+        for group, policies in sorted(found.items())
     }
 
 
@@ -84,7 +88,8 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
             packs and budgets, without the oracle.
 
     Returns:
-        The table in Markdown.
+        The tables in Markdown: shares of the oracle over all packs by budget, then all there is by
+        pack and budget.
 
     Raises:
         OptionError: there are no cells, no rows of the reference somewhere, or a learning curve
@@ -96,29 +101,11 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
     for (pack, rho), policies in groups.items():
         if reference not in policies:
             raise OptionError(f"no cell of {reference!r} for the pack {pack!r} and rho = {rho}")
-        oracle = policies.get(ORACLE)
         for policy in sorted(policies, key=lambda name: -float(policies[name].mean())):
-            values, other = policies[policy], policies[reference]
-            finite = bool(np.isfinite(values).all())
-            compared = finite and policy != reference
-            rows.append(
-                (
-                    pack,
-                    f"{rho:g}",
-                    policy,
-                    interval_text(bootstrap(values, seed=0)) if finite else "–",
-                    interval_text(bootstrap(values, interquartile_mean, seed=0)) if finite else "–",
-                    "–" if oracle is None else f"{values.mean() / oracle.mean():.3f}",
-                    interval_text(paired_difference(values, other, seed=0), "+.4f")
-                    if compared
-                    else "–",
-                    interval_text(probability_of_improvement(values, other, seed=0), ".2f")
-                    if compared
-                    else "–",
-                )
-            )
+            rows.append((pack, f"{rho:g}", *_row(policies, policy, reference)))
     header = tuple(title.format(reference) for title in _HEADER)
-    markdown = markdown_table(header, rows)
+    tables = [_summary(groups)] if any(ORACLE in played for played in groups.values()) else []
+    markdown = "\n\n".join([*tables, markdown_table(header, rows)])
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows((header, *rows))
     latex = "\n".join(
@@ -130,9 +117,54 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
     )
     for name, text in (("md", markdown), ("csv", table.getvalue()), ("tex", latex)):
         write_whole(folder / f"report.{name}", (text.rstrip() + "\n").encode())
-    _charts(groups, folder)
+    draw_grid(groups, folder)
     write_curves(folder)
     return markdown
+
+
+def _row(policies: dict[str, Floats], policy: str, reference: str) -> tuple[str, ...]:
+    """Tell of a policy on the markets of one pack and budget, from its name on."""
+    values, other = policies[policy], policies[reference]
+    compared = policy != reference
+    return (
+        policy,
+        _trainings(policy, len(values)),
+        interval_text(crossed_interval(values, seed=0)),
+        interval_text(crossed_interval(values, statistic=interquartile_mean, seed=0)),
+        f"{values.mean() / policies[ORACLE].mean():.3f}" if ORACLE in policies else "–",
+        interval_text(crossed_difference(values, other, seed=0), "+.4f") if compared else "–",
+        interval_text(crossed_improvement(values, other, seed=0), ".2f") if compared else "–",
+    )
+
+
+def _trainings(policy: str, n: int) -> str:
+    return str(n) if is_trained(policy) else "–"
+
+
+def _summary(groups: dict[Group, dict[str, Floats]]) -> str:
+    """Tell the shares of the oracle's quality over all packs, by budget; best policies first."""
+    rhos = sorted({rho for _, rho in groups})
+    packs = {rho: [group for group in groups if group[1] == rho] for rho in rhos}
+    lines: dict[str, list[Interval | None]] = {}
+    for policy in sorted({policy for policies in groups.values() for policy in policies}):
+        for rho in rhos:
+            played = all({policy, ORACLE} <= set(groups[group]) for group in packs[rho])
+            shares = [oracle_shares(groups[g], policy) for g in packs[rho]] if played else []
+            lines.setdefault(policy, []).append(
+                crossed_interval(*shares, seed=0) if played else None
+            )
+    known = {name: [share.estimate for share in line if share] for name, line in lines.items()}
+    order = sorted((name for name in lines if known[name]), key=lambda name: -np.mean(known[name]))
+    return markdown_table(
+        ("share of oracle [95 %]", *(f"rho {rho:g}, {len(packs[rho])} packs" for rho in rhos)),
+        [
+            (
+                name,
+                *("–" if share is None else interval_text(share, ".3f") for share in lines[name]),
+            )
+            for name in order
+        ],
+    )
 
 
 def _best(groups: dict[Group, dict[str, Floats]]) -> str:
@@ -141,42 +173,6 @@ def _best(groups: dict[Group, dict[str, Floats]]) -> str:
     if not names:
         raise OptionError("no policy but the oracle was played everywhere; give a reference")
     return max(names, key=lambda name: sum(float(p[name].mean()) for p in groups.values()))
-
-
-def _charts(groups: dict[Group, dict[str, Floats]], folder: Path) -> None:
-    """Draw mean qualities by budget, and performance profiles, a panel per pack."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    packs = sorted({pack for pack, _ in groups})
-    grid = np.linspace(0, 1.05, 211)
-    for name, label in (("quality", "budget rho"), ("profiles", "share of the oracle's quality")):
-        figure = Figure(figsize=(9.0, 5.0 * len(packs)), layout="constrained")
-        FigureCanvasAgg(figure)
-        for axes, pack in zip(figure.subplots(len(packs), squeeze=False)[:, 0], packs, strict=True):
-            here = {rho: policies for (p, rho), policies in groups.items() if p == pack}
-            for policy in sorted({policy for policies in here.values() for policy in policies}):
-                played = {r: p[policy] for r, p in here.items() if policy in p}
-                if name == "quality":
-                    means = [float(values.mean()) for values in played.values()]
-                    axes.plot(list(played), means, "o-", label=policy)
-                    continue
-                shares = [
-                    values / np.maximum(here[rho][ORACLE], 1e-9)
-                    for rho, values in played.items()
-                    if ORACLE in here[rho] and policy != ORACLE
-                ]
-                if shares:
-                    profile = performance_profile(np.concatenate(shares), grid)
-                    axes.plot(grid, profile, label=policy)
-            axes.set_title(pack)
-            axes.set_xlabel(label)
-            axes.set_ylabel("final quality" if name == "quality" else "part of markets above")
-            if axes.lines:
-                axes.legend(loc="best", fontsize="x-small")
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120)
-        write_whole(folder / f"{name}.png", buffer.getvalue())
 
 
 def _escaped(text: str) -> str:

@@ -2,6 +2,8 @@
 
 Source: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical
 precipice", for the interquartile mean and the stratified percentile bootstrap.
+
+Intervals here are over markets; `crossed_bootstrap` has those over trainings and markets.
 """
 
 from __future__ import annotations
@@ -127,27 +129,6 @@ def paired_difference(
     if a.shape != b.shape:
         raise ValueError(f"paired values need equal shapes, got {a.shape} and {b.shape}")
     return bootstrap(a - b, statistic, seed=seed, resamples=resamples, confidence=confidence)
-
-
-def probability_of_improvement(
-    first: ArrayLike, second: ArrayLike, *, seed: int, resamples: int = 2000
-) -> Interval:
-    """Compute how probably the first policy does better than the second on the same market.
-
-    Ties count as one half, as in the Mann-Whitney statistic of Agarwal et al. 2021; there the runs
-    are independent, here they are paired by market.
-
-    Args:
-        first: Array (n,) or (strata, n); a value per market.
-        second: The same shape, the same markets in the same order.
-        seed: Seed of the bootstrap.
-        resamples: Number of bootstrap samples.
-
-    Returns:
-        The probability with its 95 % interval.
-    """
-    difference = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    return bootstrap((np.sign(difference) + 1) / 2, seed=seed, resamples=resamples)
 
 
 def performance_profile(values: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:

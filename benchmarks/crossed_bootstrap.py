@@ -1,0 +1,141 @@
+"""Bootstrap intervals over trainings and markets at once.
+
+Each training of a policy plays the same markets, so its values are a matrix. A bootstrap sample
+draws trainings, for each policy for itself, and markets, for all policies the same (Owen 2007,
+"The pigeonhole bootstrap"). With one training the intervals are over markets alone. Strata as in
+Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from copyright_gym.benchmarks.statistics import Interval, Statistic, mean
+
+Floats = NDArray[np.float64]
+
+
+def crossed_interval(
+    *strata: ArrayLike, statistic: Statistic = mean, seed: int, resamples: int = 2000
+) -> Interval:
+    """Compute a statistic of a policy's values, each market's being its mean over the trainings.
+
+    Args:
+        strata: Arrays (trainings, n), for example one per pack; each is resampled for itself.
+        statistic: Reduces the values of all markets together.
+        seed: Seed of the resampling.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        The statistic with its 95 % interval.
+
+    Raises:
+        ValueError: If values are missing or not finite.
+    """
+    tables = [_table(values) for values in strata]
+    rng = np.random.default_rng(seed)
+    drawn = [_markets(table, _shares(rng, table, resamples), rng) for table in tables]
+    return _interval(statistic(np.concatenate(drawn, axis=1)))
+
+
+def crossed_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    statistic: Statistic = mean,
+    *,
+    seed: int,
+    resamples: int = 2000,
+) -> Interval:
+    """Compute the interval of first - second on the same markets.
+
+    Args:
+        first: Array (trainings, n).
+        second: Array (other trainings, n), the same markets in the same order.
+        statistic: Reduces the differences of the n markets.
+        seed: Seed of the resampling.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        The statistic of the differences with its 95 % interval.
+
+    Raises:
+        ValueError: If values are missing or not finite, or of different numbers of markets.
+    """
+    a, b = _pair(first, second)
+    rng = np.random.default_rng(seed)
+    shares = np.concatenate([_shares(rng, table, resamples) for table in (a, b)], axis=1)
+    return _interval(statistic(_markets(np.concatenate([a, -b]), shares, rng)))
+
+
+def crossed_improvement(
+    first: ArrayLike, second: ArrayLike, *, seed: int, resamples: int = 2000
+) -> Interval:
+    """Compute how probably a training of the first policy does better than one of the second.
+
+    On the same market; ties count as one half, as in the Mann-Whitney statistic of Agarwal et al.
+    2021, where the runs are not paired by market.
+
+    Args:
+        first: Array (trainings, n).
+        second: Array (other trainings, n), the same markets in the same order.
+        seed: Seed of the resampling.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        The probability with its 95 % interval.
+
+    Raises:
+        ValueError: If values are missing or not finite, or of different numbers of markets.
+    """
+    a, b = _pair(first, second)
+    rng = np.random.default_rng(seed)
+    one, other = (_shares(rng, table, resamples) for table in (a, b))
+    wins = (np.sign(a[:, None] - b[None, :]) + 1) / 2
+    shares = one[:, :, None] * other[:, None, :]
+    size = len(a) * len(b)
+    return _interval(mean(_markets(wins.reshape(size, -1), shares.reshape(-1, size), rng)))
+
+
+def _table(values: ArrayLike) -> Floats:
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or table.size == 0:
+        raise ValueError(f"values must have the shape (trainings, n), got {table.shape}")
+    if not np.isfinite(table).all():
+        raise ValueError("values must be finite")
+    return table
+
+
+def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:
+    a, b = _table(first), _table(second)
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"policies met {a.shape[1]} and {b.shape[1]} markets, not the same")
+    return a, b
+
+
+def _shares(rng: np.random.Generator, table: Floats, resamples: int) -> Floats:
+    """Draw trainings with replacement, behind a first row with each training once.
+
+    Returns:
+        Each training's share, float64 (1 + resamples, trainings).
+    """
+    n = len(table)
+    even = np.full((1, n), 1 / n)
+    return np.concatenate([even, rng.multinomial(n, even[0], size=resamples) / n])
+
+
+def _markets(table: Floats, shares: Floats, rng: np.random.Generator) -> Floats:
+    """Weigh the rows of a table (k, n) and draw markets, behind a first row with each once.
+
+    Returns:
+        float64 (1 + resamples, n).
+    """
+    n = table.shape[1]
+    markets = rng.integers(n, size=(len(shares), n))
+    markets[0] = np.arange(n)
+    return np.take_along_axis(shares @ table, markets, axis=1)
+
+
+def _interval(found: Floats) -> Interval:
+    low, high = np.quantile(found[1:], [0.025, 0.975])
+    return Interval(float(found[0]), float(low), float(high))
