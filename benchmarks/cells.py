@@ -14,6 +14,9 @@ from copyright_gym.benchmarks.evaluate import evaluation_seeds
 from copyright_gym.config import MarketConfig
 from copyright_gym.pack import load_pack
 
+LIVE = "live"
+"""The quality model of cells that are played with real fine-tuning."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -40,7 +43,10 @@ class Cell:
     @property
     def path(self) -> Path:
         """Where its rows are, below the benchmark's folder."""
-        return Path("cells" if self.source is None else "transfer") / f"{self.key}.parquet"
+        folder = "cells" if self.source is None else "transfer"
+        if self.config.quality == LIVE:
+            folder = LIVE
+        return Path(folder) / f"{self.key}.parquet"
 
     @property
     def key(self) -> str:
@@ -58,7 +64,7 @@ class Cell:
     @property
     def training_config(self) -> MarketConfig:
         """Options of the markets that are trained on."""
-        return replace(self.config, pack=self.source or self.config.pack)
+        return replace(self.config, pack=self.source or self.config.pack, quality="surrogate")
 
     def _name(self, evaluation: list[int | str]) -> str:
         pack = load_pack(self.config.pack)
@@ -86,6 +92,7 @@ def make_cells(
     evaluation_seed: int,
     episodes: int,
     source: str | None = None,
+    live: bool = False,
 ) -> list[Cell]:
     """List the cells of a benchmark.
 
@@ -98,6 +105,7 @@ def make_cells(
         evaluation_seed: seed of the evaluation's markets, the same for all.
         episodes: number of markets.
         source: of a transfer, the pack to train on; None trains on each pack itself.
+        live: evaluate with real fine-tuning.
 
     Returns:
         The cells.
@@ -110,10 +118,11 @@ def make_cells(
     evaluation_seeds(evaluation_seed, episodes)
     for pack in packs:
         load_pack(pack)
+    quality = LIVE if live else "surrogate"
     return [
         Cell(
             name,
-            MarketConfig(pack=pack, rho=rho),
+            MarketConfig(pack=pack, rho=rho, quality=quality),
             seed,
             steps if is_trained(name) else 0,
             evaluation_seed,

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from copyright_gym import __version__
 from copyright_gym.agents.provenance import pack_fingerprint
-from copyright_gym.benchmarks.cells import Cell
+from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.contestants import (
     ORACLE,
     SizeError,
@@ -103,7 +103,12 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     }
     values = {}
     try:
-        values = _numbers(config, play_contestant(cell.policy, config, seeds, files))
+        episodes = play_contestant(cell.policy, config, seeds, files)
+        values = _numbers(config, episodes)
+        if config.quality == LIVE:
+            values["predicted"] = pack.surrogate.quality(episodes.bought)
+            again = play_contestant(cell.policy, cell.training_config, seeds, files)
+            values["surrogate_quality"] = again.quality[:, -1]
     except SizeError as error:
         if cell.source is None:
             raise
@@ -129,10 +134,9 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     }
     missing = np.full(n, np.nan)
     columns = {name: [value] * n for name, value in constant.items()}
-    numbers = {
-        name: values.get(name, missing) for name in ("quality", "spent", "acceptance", *_ECONOMICS)
-    }
-    rows = pa.table({**columns, "seed": np.array(seeds), **numbers}, schema=GRID_SCHEMA)
+    schema = _schema(cell.path.parent.name)
+    numbers = {field.name: values.get(field.name, missing) for field in schema}
+    rows = pa.table({**numbers, **columns, "seed": np.array(seeds)}, schema=schema)
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)
     write_whole(out / cell.path, buffer.getvalue())
@@ -166,8 +170,17 @@ GRID_SCHEMA = pa.schema(
 )
 """Columns of the rows of a cell, one row per episode; NaN if a policy could not play there."""
 
+LIVE_SCHEMA = pa.schema(
+    [*GRID_SCHEMA, ("predicted", pa.float64()), ("surrogate_quality", pa.float64())]
+)
+"""Live, also the surrogate's quality of what was bought, and its quality when it is played on."""
+
 NOT_PLAYED = "not_played"
 """In the settings of a transfer: why a policy could not play there."""
+
+
+def _schema(folder: str) -> pa.Schema:
+    return LIVE_SCHEMA if folder == LIVE else GRID_SCHEMA
 
 
 def read_grid(out: Path, folder: str = "cells") -> pa.Table:
@@ -175,7 +188,7 @@ def read_grid(out: Path, folder: str = "cells") -> pa.Table:
 
     Args:
         out: folder of the benchmark.
-        folder: which of its cells, "cells" or "transfer".
+        folder: which of its cells: "cells", "transfer" or "live".
 
     Returns:
         The rows, ordered by the cells' names.
@@ -186,7 +199,7 @@ def read_grid(out: Path, folder: str = "cells") -> pa.Table:
     paths = sorted((out / folder).glob("*.parquet"))
     if not paths:
         raise OptionError(f"no cells in {out / folder}; make them with: copyright-gym bench run")
-    rows = pa.concat_tables([pq.read_table(path, schema=GRID_SCHEMA) for path in paths])
+    rows = pa.concat_tables([pq.read_table(path, schema=_schema(folder)) for path in paths])
     versions = set(zip(rows["pack"].to_pylist(), rows["pack_sha256"].to_pylist(), strict=True))
     if len(versions) > len({name for name, _ in versions}):
         raise OptionError(f"{out} mixes cells of different versions of a pack; remove the old ones")

@@ -30,7 +30,7 @@ from copyright_gym.whole_file import write_whole
 Floats = NDArray[np.float64]
 Group = tuple[str, float]
 
-_COLUMNS = ("pack", "rho", "policy", "training_seed", "seed", "quality")
+_COLUMNS = ("pack", "rho", "policy", "training_seed", "seed")
 _HEADER = (
     "pack",
     "rho",
@@ -44,11 +44,15 @@ _HEADER = (
 )
 
 
-def qualities(folder: Path) -> dict[Group, dict[str, Floats]]:
+def qualities(
+    folder: Path, cells: str = "cells", column: str = "quality"
+) -> dict[Group, dict[str, Floats]]:
     """Read the final qualities of a benchmark.
 
     Args:
         folder: what `bench run` wrote.
+        cells: which of its cells, see `read_grid`.
+        column: what to read of each episode.
 
     Returns:
         By pack and budget, then by policy: float64 (trainings, n), a column per market, the same
@@ -57,10 +61,10 @@ def qualities(folder: Path) -> dict[Group, dict[str, Floats]]:
     Raises:
         OptionError: there are no cells, or policies met different markets.
     """
-    columns = read_grid(folder).to_pydict()
+    columns = read_grid(folder, cells).to_pydict()
     found: dict[Group, dict[str, dict[int | None, dict[int, float]]]] = {}
     for pack, rho, policy, training, seed, quality in zip(
-        *(columns[name] for name in _COLUMNS), strict=True
+        *(columns[name] for name in (*_COLUMNS, column)), strict=True
     ):
         trainings = found.setdefault((pack, rho), {}).setdefault(policy, {})
         trainings.setdefault(training, {})[seed] = quality

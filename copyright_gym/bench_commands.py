@@ -14,16 +14,7 @@ def add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser = commands.add_parser("bench", help="evaluate policies and report on results")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     run = actions.add_parser("run", help="play policies on the same markets, cell by cell")
-    run.add_argument(
-        "--policies",
-        nargs="+",
-        default=["baselines", "rivals", "oracle"],
-        metavar="NAME",
-        help="ROUND+HOLDER, hierarchical, a joint policy such as oracle, or a group: baselines, "
-        "rivals, trained-rivals, ablations (baselines rivals oracle)",
-    )
-    run.add_argument("--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)")
-    add_rho(run)
+    _add_contestants(run, ["baselines", "rivals", "oracle"])
     _add_runs(run)
     run.add_argument(
         "--quick",
@@ -39,6 +30,10 @@ def add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     report.set_defaults(run=_bench_report)
     _add_transfer(actions)
+    live = actions.add_parser("live", help="play with real fine-tuning what bench run trains")
+    _add_contestants(live, ["hierarchical", "uniform+learned", "all+model-adaptive"])
+    _add_runs(live, episodes=8)
+    live.set_defaults(run=_bench_live)
     for name, text in (
         (
             "misreporting:misreport",
@@ -91,7 +86,23 @@ def _add_transfer(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     transfer.set_defaults(run=_bench_transfer)
 
 
-def _add_runs(parser: argparse.ArgumentParser) -> None:
+def _add_contestants(parser: argparse.ArgumentParser, policies: list[str]) -> None:
+    """Add who plays where."""
+    parser.add_argument(
+        "--policies",
+        nargs="+",
+        default=policies,
+        metavar="NAME",
+        help="ROUND+HOLDER, hierarchical, a joint policy such as oracle, or a group: baselines, "
+        f"rivals, trained-rivals, ablations ({' '.join(policies)})",
+    )
+    parser.add_argument(
+        "--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)"
+    )
+    add_rho(parser)
+
+
+def _add_runs(parser: argparse.ArgumentParser, episodes: int = 1000) -> None:
     """Add what trainings and their evaluation take."""
     parser.add_argument(
         "--seeds", type=integer(0), nargs="+", default=[0], metavar="N", help="of trainings (0)"
@@ -100,7 +111,7 @@ def _add_runs(parser: argparse.ArgumentParser) -> None:
         "--evaluation-seed", type=integer(0), default=0, metavar="N", help="of the markets (0)"
     )
     parser.add_argument(
-        "--episodes", type=integer(1), default=1000, metavar="N", help="markets (%(default)s)"
+        "--episodes", type=integer(1), default=episodes, metavar="N", help="markets (%(default)s)"
     )
     add_steps(parser)
     parser.add_argument("--workers", type=integer(1), default=1, metavar="N", help="processes (1)")
@@ -161,6 +172,22 @@ def _bench_study(options: argparse.Namespace) -> None:
             evaluation_seed=options.evaluation_seed,
             episodes=options.episodes,
             as_json=options.json,
+        )
+    )
+
+
+def _bench_live(options: argparse.Namespace) -> None:
+    print(
+        load_attribute("copyright_gym.benchmarks.live_ranking:live")(
+            options.policies,
+            packs=options.packs,
+            rhos=options.rho,
+            seeds=options.seeds,
+            steps=options.steps,
+            evaluation_seed=options.evaluation_seed,
+            episodes=options.episodes,
+            workers=options.workers,
+            out=options.out,
         )
     )
 

@@ -1,0 +1,116 @@
+"""Do policies rank with real fine-tuning as they do on the surrogate?
+
+Trainings are those of `bench run` in the same folder, and the markets the first of its markets.
+Rounds are kept where live play keeps them, so a run may be killed at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from copyright_gym.benchmarks.cells import LIVE, make_cells
+from copyright_gym.benchmarks.crossed_bootstrap import crossed_difference, crossed_interval
+from copyright_gym.benchmarks.grid import run_grid
+from copyright_gym.benchmarks.grid_report import qualities
+from copyright_gym.benchmarks.text import interval_text, markdown_table
+from copyright_gym.whole_file import write_whole
+
+_HEADER = (
+    "pack",
+    "rho",
+    "policy",
+    "measured quality [95 %]",
+    "surrogate, what it bought",
+    "surrogate, same markets",
+    "measured difference to the first [95 %]",
+    "surrogate's difference [95 %]",
+)
+
+
+def live(
+    policies: Sequence[str],
+    *,
+    packs: Sequence[str],
+    rhos: Sequence[float],
+    seeds: Sequence[int],
+    steps: int,
+    evaluation_seed: int,
+    episodes: int,
+    workers: int,
+    out: Path,
+) -> str:
+    """Play with real fine-tuning, and write `live.md`.
+
+    Args:
+        policies: contestants and groups of them.
+        packs: names or folders of packs.
+        rhos: budgets.
+        seeds: seeds of the trainings.
+        steps: interaction budget of each training.
+        evaluation_seed: seed of the evaluation's markets.
+        episodes: number of markets.
+        workers: number of processes.
+        out: folder of the benchmark; it may be that of a `bench run`.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        PolicyError: a contestant is unknown.
+        PackError: a pack is unknown or damaged, or cannot be fine-tuned on.
+        OptionError: an option is out of range.
+    """
+    cells = make_cells(
+        policies,
+        packs=packs,
+        rhos=rhos,
+        seeds=seeds,
+        steps=steps,
+        evaluation_seed=evaluation_seed,
+        episodes=episodes,
+        live=True,
+    )
+    run_grid(cells, out, workers)
+    table = live_table(out)
+    write_whole(out / "live.md", (table + "\n").encode())
+    return table
+
+
+def live_table(out: Path) -> str:
+    """Tell measured qualities next to the surrogate's, best measured first.
+
+    Args:
+        out: folder of the benchmark.
+
+    Returns:
+        The table in Markdown, with intervals over trainings and markets.
+
+    Raises:
+        OptionError: there are no live cells.
+    """
+    measured, predicted, played = (
+        qualities(out, LIVE, column) for column in ("quality", "predicted", "surrogate_quality")
+    )
+    lines = []
+    for group in measured:
+        pack, rho = group
+        here, there = measured[group], played[group]
+        order = sorted(here, key=lambda name: -float(here[name].mean()))
+        for policy in order:
+            others = (
+                interval_text(crossed_difference(some[policy], some[order[0]], seed=0), "+.4f")
+                for some in (here, there)
+            )
+            lines.append(
+                (
+                    pack,
+                    f"{rho:g}",
+                    policy,
+                    interval_text(crossed_interval(here[policy], seed=0)),
+                    f"{predicted[group][policy].mean():.4f}",
+                    f"{there[policy].mean():.4f}",
+                    *(("–", "–") if policy == order[0] else others),
+                )
+            )
+    return markdown_table(_HEADER, lines)
