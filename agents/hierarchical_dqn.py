@@ -52,8 +52,8 @@ _WARM_UP = 0.03
 class Settings:
     """Settings of the training.
 
-    The defaults were tuned on a made-up pack; `holder_steps` also on the pack `portrait`, on
-    markets that no evaluation uses.
+    The defaults were tuned on a made-up pack; `holder_steps`, `holder_hidden`, `holder_replay` and
+    `tau` also on the packs `portrait` and `clipart`, on markets that no evaluation uses.
 
     Attributes:
         markets: markets played side by side.
@@ -78,18 +78,18 @@ class Settings:
 
     markets: int = 64
     round_hidden: tuple[int, ...] = (64, 64)
-    holder_hidden: tuple[int, ...] = (128, 128)
+    holder_hidden: tuple[int, ...] = (256, 256)
     learning_rate: float = 2e-3
     batch_size: int = 512
     round_replay: float = 16.0
-    holder_replay: float = 8.0
+    holder_replay: float = 4.0
     kept_episodes: int = 2500
     round_steps: int = 5
     holder_steps: int = 40
     final_epsilon: float = 0.05
     exploration: float = 0.5
     calm: float = 0.25
-    tau: float = 0.05
+    tau: float = 0.02
     reward_scale: float = 10.0
     order: str | None = "value"
     remember: bool = True
