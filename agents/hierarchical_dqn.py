@@ -70,6 +70,7 @@ class Settings:
         exploration: part of the training in which epsilon falls linearly from 1.
         calm: part of the markets in which the round level explores and the holder level does not,
             if both are learned.
+        double_q: whether the online network chooses the target's action (Double DQN).
         tau: part of the online weights that each gradient step mixes into the target.
         reward_scale: the networks learn rewards times this.
         order: visiting order of the learned holder level.
@@ -89,6 +90,7 @@ class Settings:
     final_epsilon: float = 0.05
     exploration: float = 0.5
     calm: float = 0.25
+    double_q: bool = True
     tau: float = 0.02
     reward_scale: float = 10.0
     order: str | None = "value"
@@ -151,6 +153,7 @@ class HierarchicalDQN:
             n_envs=1,
             seed=2 * self.seed + (level == "round"),
             gamma=1.0,
+            double_q=settings.double_q,
             buffer_size=settings.kept_episodes * decisions,
             policy_kwargs={
                 "features_extractor_class": _BinsExtractor,

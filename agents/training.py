@@ -18,10 +18,15 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.pack import load_pack
 
 METHOD = "hierarchical"
-WITHOUT_MEMORY = "hierarchical-without-memory"
 WITH_MEMORY = "greedy+learned-with-memory"
-"""The method, the method on the environment's observations alone, and the best baseline with the
-method's memory: they tell what memory is worth and what the round level is."""
+"""A baseline with the method's memory: the difference is what the learned round level is worth."""
+ABLATIONS: dict[str, dict[str, Any]] = {
+    METHOD + "-without-memory": {"remember": False},
+    METHOD + "-one-step": {"round_steps": 1, "holder_steps": 1},
+    METHOD + "-without-double-q": {"double_q": False},
+    METHOD + "-without-order": {"order": None},
+}
+"""By name, the settings in which a variant differs from the method."""
 
 
 def train_to_files(
@@ -70,8 +75,8 @@ def train(
     """Train one pair of policies.
 
     Args:
-        name: `METHOD`, `WITHOUT_MEMORY`, `WITH_MEMORY`, or a baseline with a learned half, which
-            has no memory.
+        name: `METHOD`, one of `ABLATIONS`, `WITH_MEMORY`, or a baseline with a learned half,
+            which has no memory.
         pack: the pack, a name or a folder.
         seed: seed of the training.
         steps: interaction budget in holder decisions.
@@ -85,14 +90,16 @@ def train(
         PackError: the pack is unknown or damaged.
         OptionError: the budget is too small.
     """
-    halves = [LEARNED, LEARNED] if name in (METHOD, WITHOUT_MEMORY) else name.split("+")
+    both = name == METHOD or name in ABLATIONS
+    halves = [LEARNED, LEARNED] if both else name.split("+")
     round_policy, holder_policy = (None if half.startswith(LEARNED) else half for half in halves)
+    changes = ABLATIONS.get(name, {"remember": both or name == WITH_MEMORY})
     trainer = WatchedDQN(
         MarketConfig(pack=pack, rho=rho),
         seed=seed,
         round_policy=round_policy,
         holder_policy=holder_policy,
-        settings=Settings(remember=name in (METHOD, WITH_MEMORY)),
+        settings=Settings(**changes),
     )
     return trainer.learn(steps, progress=f"training {name}" if progress else None)
 

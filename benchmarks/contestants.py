@@ -25,13 +25,7 @@ from copyright_gym.agents.baselines import (
 from copyright_gym.agents.evolution import evolve, load_linear
 from copyright_gym.agents.flat import FLAT, load_network, train_flat
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
-from copyright_gym.agents.training import (
-    METHOD,
-    WITH_MEMORY,
-    WITHOUT_MEMORY,
-    describe,
-    train,
-)
+from copyright_gym.agents.training import ABLATIONS, METHOD, WITH_MEMORY, describe, train
 from copyright_gym.benchmarks.learning_curves import CURVE, curve_bytes
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
@@ -57,13 +51,12 @@ RIVALS = (
     "uniform+trak",
     "uniform+copyright",
 )
-ABLATIONS = (WITHOUT_MEMORY, WITH_MEMORY)
 TRAINED_RIVALS = (EVOLVED, *FLAT)
 GROUPS = {
     "trained-rivals": TRAINED_RIVALS,
     "baselines": BASELINES,
     "rivals": RIVALS,
-    "ablations": ABLATIONS,
+    "ablations": (*ABLATIONS, WITH_MEMORY),
 }
 """Words that stand for several contestants."""
 
@@ -140,7 +133,7 @@ def policy_fingerprints(name: str) -> list[str]:
 
 def is_trained(name: str) -> bool:
     """Return whether a contestant must be trained first."""
-    return name in (METHOD, *ABLATIONS, EVOLVED, *FLAT, *TRAINED_BASELINES)
+    return name in (METHOD, *ABLATIONS, WITH_MEMORY, EVOLVED, *FLAT, *TRAINED_BASELINES)
 
 
 def train_files(
@@ -228,7 +221,7 @@ def _policies(name: str, config: MarketConfig, files: dict[str, Path]) -> list[P
     if name in FLAT:
         network = load_network(files["network"])
         return [network] if network.level == "joint" else [as_policy("all", "round"), network]
-    both = name in (METHOD, WITHOUT_MEMORY)
+    both = name == METHOD or name in ABLATIONS
     halves = [LEARNED, LEARNED] if both else name.rpartition("=")[2].split("+")
     learned = [
         files.get(level) if half.startswith(LEARNED) else None for half, level in _at_levels(halves)

@@ -8,6 +8,7 @@ from copyright_gym.agents.collection import Explorer, Fixed, collect
 from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN, Settings
 from copyright_gym.agents.memory import remembered
 from copyright_gym.agents.q_policy import QPolicy
+from copyright_gym.agents.training import ABLATIONS, METHOD, train
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError
 from copyright_gym.market import Market
@@ -110,3 +111,14 @@ def test_bad_options(synthetic_pack: str) -> None:
         HierarchicalDQN(config, settings=SMALL).learn(95)
     with pytest.raises(PolicyError, match="unknown round policy"):
         HierarchicalDQN(config, round_policy="nonsense")
+
+
+@pytest.mark.parametrize("name", sorted(ABLATIONS))
+def test_an_ablation_learns_something_else(synthetic_pack: str, name: str) -> None:
+    method, variant = (
+        train(each, pack=synthetic_pack, seed=0, steps=6000) for each in (METHOD, name)
+    )
+    assert method.settings != variant.settings
+    assert method.steps == variant.steps
+    pairs = list(zip(weights(method), weights(variant), strict=True))
+    assert not all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
