@@ -16,12 +16,15 @@ Source: the two levels as in arXiv:2410.20180; everything else is our reconstruc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import polyak_update, update_learning_rate
 from tqdm import tqdm
@@ -30,8 +33,12 @@ from copyright_gym.agents.bins import Bins
 from copyright_gym.agents.collection import Explorer, Fixed, collect
 from copyright_gym.agents.maskable_dqn import MaskableDQN
 from copyright_gym.agents.memory import memory_for, remembered
+from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import PolicyCard, QPolicy
+from copyright_gym.agents.settings import Settings as Settings
 from copyright_gym.agents.traces import Record, multi_step
+from copyright_gym.agents.training_log import training_log
+from copyright_gym.agents.training_state import load_state, save_state
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.market import Market
@@ -46,55 +53,8 @@ from copyright_gym.policies import Level, Policy, as_policy
 
 # Of the progress of a training; the learners act at random before they have seen something.
 _WARM_UP = 0.03
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the training.
-
-    The defaults were tuned on a made-up pack; `holder_steps`, `holder_hidden`, `holder_replay` and
-    `tau` also on the packs `portrait` and `clipart`, on markets that no evaluation uses.
-
-    Attributes:
-        markets: markets played side by side.
-        round_hidden: widths of the round network's hidden layers.
-        holder_hidden: widths of the holder network's hidden layers.
-        learning_rate: Adam's step size at the start; it falls linearly to 0.
-        batch_size: transitions per gradient step.
-        round_replay: how often a decision of the round level is used on average.
-        holder_replay: how often a decision of the holder level is used on average.
-        kept_episodes: episodes that the replay buffers reach back, at least.
-        round_steps: longest transition of the round level, in rounds.
-        holder_steps: longest transition of the holder level, in holders.
-        final_epsilon: probability of a random action at the end of the exploration.
-        exploration: part of the training in which epsilon falls linearly from 1.
-        calm: part of the markets in which the round level explores and the holder level does not,
-            if both are learned.
-        double_q: whether the online network chooses the target's action (Double DQN).
-        tau: part of the online weights that each gradient step mixes into the target.
-        reward_scale: the networks learn rewards times this.
-        order: visiting order of the learned holder level.
-        remember: whether the holder level remembers what it saw of all holders; see `Memory`.
-    """
-
-    markets: int = 64
-    round_hidden: tuple[int, ...] = (64, 64)
-    holder_hidden: tuple[int, ...] = (256, 256)
-    learning_rate: float = 2e-3
-    batch_size: int = 512
-    round_replay: float = 16.0
-    holder_replay: float = 4.0
-    kept_episodes: int = 2500
-    round_steps: int = 5
-    holder_steps: int = 40
-    final_epsilon: float = 0.05
-    exploration: float = 0.5
-    calm: float = 0.25
-    double_q: bool = True
-    tau: float = 0.02
-    reward_scale: float = 10.0
-    order: str | None = "value"
-    remember: bool = True
+# Seconds between two writings of the state.
+_KEPT_EVERY = 60.0
 
 
 class HierarchicalDQN:
@@ -111,6 +71,7 @@ class HierarchicalDQN:
     Attributes:
         steps: holder decisions seen so far.
         budget: the budget given to the last `learn`.
+        curve: quality on the way, if somebody watches; see `WatchedDQN`.
 
     Raises:
         OptionError: no level is left to learn.
@@ -133,6 +94,8 @@ class HierarchicalDQN:
         self.settings = settings or Settings()
         self.steps = 0
         self.budget = 0
+        self.curve: list[tuple[int, float]] = []
+        self._log: Logger | None = None
         self._market = Market(config, self.settings.markets)
         # Two words, of which the last is not 0: no integer seed of an evaluation gives this.
         self._rng = np.random.default_rng([seed, 1])
@@ -195,19 +158,31 @@ class HierarchicalDQN:
             actions=len(MARKUPS),
         )
 
-    def learn(self, steps: int, *, progress: str | None = None) -> HierarchicalDQN:
+    def learn(
+        self,
+        steps: int,
+        *,
+        progress: str | None = None,
+        state: Path | None = None,
+        log: Path | None = None,
+    ) -> HierarchicalDQN:
         """Train; each call runs through the schedules of exploration and step size once.
 
         Args:
             steps: interaction budget in holder decisions, the same for all that is compared.
                 Whole episodes of all markets are played, as many as the budget pays for.
             progress: show a progress bar with this text; None shows none.
+            state: file that the training is kept in, once a minute; if it exists, a new trainer
+                with the same arguments goes on from there, with the same bits. None keeps none.
+            log: folder for TensorBoard; None logs nothing.
 
         Returns:
             The trainer itself.
 
         Raises:
-            OptionError: the budget is too small for one episode in every market.
+            OptionError: the budget is too small for one episode in every market, or the state is
+                damaged or of another training.
+            MissingExtraError: a log is asked for and TensorBoard is not installed.
         """
         tables, settings = self._market.tables, self.settings
         per_batch = self._market.n * tables.rounds * tables.holders
@@ -215,27 +190,78 @@ class HierarchicalDQN:
         if batches < 1:
             raise OptionError(f"steps must be at least {per_batch}, one batch, not {steps}")
         self.budget = steps
+        start = self._resume(state) if state and state.exists() else 0
+        self._log = None if log is None else training_log(log)
+        kept = time.monotonic()
         with tqdm(
-            total=batches * per_batch, desc=progress, disable=progress is None, unit="step"
+            total=batches * per_batch,
+            initial=start * per_batch,
+            desc=progress,
+            disable=progress is None,
+            unit="step",
         ) as bar:
-            for batch in range(batches):
+            for batch in range(start, batches):
+                if state and time.monotonic() - kept > _KEPT_EVERY:
+                    self._keep(state, batch)
+                    kept = time.monotonic()
                 done = batch / batches
                 self._set_epsilon(done)
                 records = collect(self._market, self._rng, self._round, self._holder)
                 self.steps += per_batch
-                levels = (
-                    (self._round, records[0], settings.round_steps, settings.round_replay),
-                    (self._holder, records[1], settings.holder_steps, settings.holder_replay),
+                levels: tuple[tuple[Level, Record, int, float], ...] = (
+                    ("round", records[0], settings.round_steps, settings.round_replay),
+                    ("holder", records[1], settings.holder_steps, settings.holder_replay),
                 )
-                for actor, record, n_steps, replay in levels:
-                    if isinstance(actor, Explorer):
-                        self._store(actor.model, record, n_steps)
-                        if done >= _WARM_UP and actor.model.replay_buffer.size() > 0:
+                models = self._models()
+                for level, record, n_steps, replay in levels:
+                    if level in models:
+                        self._store(models[level], record, n_steps)
+                        if done >= _WARM_UP and models[level].replay_buffer.size() > 0:
                             uses = replay * float(record.lengths.sum())
-                            self._update(actor.model, uses, 1.0 - done)
+                            loss = self._update(models[level], uses, 1.0 - done)
+                            self._note(f"{level}/loss", loss)
+                quality = float(self._market.quality.mean())
+                self._note("quality", quality)
+                if self._log:
+                    self._log.dump(self.steps)
                 bar.update(per_batch)
-                bar.set_postfix(quality=f"{self._market.quality.mean():.3f}", refresh=False)
+                bar.set_postfix(quality=f"{quality:.3f}", refresh=False)
+        if self._log:
+            self._log.close()
         return self
+
+    def _models(self) -> dict[Level, MaskableDQN]:
+        """Return the learners by level."""
+        actors: tuple[tuple[Level, Explorer | Fixed], ...] = (
+            ("round", self._round),
+            ("holder", self._holder),
+        )
+        return {level: actor.model for level, actor in actors if isinstance(actor, Explorer)}
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what tells this training from others."""
+        return {
+            "seed": self.seed,
+            "steps": self.budget,
+            "market": asdict(self.config) | {"pack": pack_fingerprint(self._market.tables.pack)},
+            "settings": asdict(self.settings),
+            "levels": list(self._models()),
+        }
+
+    def _keep(self, state: Path, batch: int) -> None:
+        progress = {"batch": batch, "steps": self.steps, "curve": self.curve}
+        save_state(state, self._models(), self._rng, self._facts(), progress)
+
+    def _resume(self, state: Path) -> int:
+        """Take a state over, and return the batch to go on with."""
+        progress = load_state(state, self._models(), self._rng, self._facts())
+        self.steps = progress["steps"]
+        self.curve = [tuple(point) for point in progress["curve"]]
+        return int(progress["batch"])
+
+    def _note(self, name: str, value: float) -> None:
+        if self._log:
+            self._log.record(name, value)
 
     def _set_epsilon(self, done: float) -> None:
         settings = self.settings
@@ -259,13 +285,16 @@ class HierarchicalDQN:
             new.next_masks,
         )
 
-    def _update(self, model: MaskableDQN, uses: float, progress_left: float) -> None:
+    def _update(self, model: MaskableDQN, uses: float, progress_left: float) -> float:
+        """Make gradient steps; return the mean loss."""
         settings = self.settings
         update_learning_rate(model.policy.optimizer, settings.learning_rate * progress_left)
         model.policy.set_training_mode(True)
+        losses = []
         for _ in range(max(round(uses / settings.batch_size), 1)):
-            model.gradient_step(model.replay_buffer.sample(settings.batch_size))
+            losses.append(model.gradient_step(model.replay_buffer.sample(settings.batch_size)))
             polyak_update(model.q_net.parameters(), model.q_net_target.parameters(), settings.tau)
+        return float(torch.stack(losses).mean())
 
     def policies(self, provenance: dict[str, Any] | None = None) -> tuple[Policy, Policy]:
         """Return the greedy policies as they are now.

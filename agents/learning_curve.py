@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import torch
 
@@ -25,10 +26,17 @@ class WatchedDQN(HierarchicalDQN):
             untrained to the trained policies.
     """
 
-    def learn(self, steps: int, *, progress: str | None = None) -> WatchedDQN:
+    def learn(
+        self,
+        steps: int,
+        *,
+        progress: str | None = None,
+        state: Path | None = None,
+        log: Path | None = None,
+    ) -> WatchedDQN:
         """Train as `HierarchicalDQN.learn` does, and keep the curve."""
-        self.curve: list[tuple[int, float]] = []
-        super().learn(steps, progress=progress)
+        self.curve = []
+        super().learn(steps, progress=progress, state=state, log=log)
         self._watch()
         return self
 
@@ -44,3 +52,4 @@ class WatchedDQN(HierarchicalDQN):
             round_policy, holder_policy = copy.deepcopy(self.policies())
         episodes = play(self.config, round_policy, holder_policy, CURVE_SEEDS)
         self.curve.append((self.steps, float(episodes.quality[:, -1].mean())))
+        self._note("watched quality", self.curve[-1][1])

@@ -30,7 +30,13 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 
 
 def train_to_files(
-    what: str, *, pack: str, seed: int, steps: int, out: Path | None = None
+    what: str,
+    *,
+    pack: str,
+    seed: int,
+    steps: int,
+    out: Path | None = None,
+    log: Path | None = None,
 ) -> list[Path]:
     """Train the hierarchical DQN or the learned halves of the baselines, and save them.
 
@@ -40,26 +46,32 @@ def train_to_files(
         seed: seed of the training.
         steps: interaction budget of each training in holder decisions.
         out: folder for the files; None is `runs/hierarchical`, or for the baselines the folder
-            in this package from which they are loaded.
+            in this package from which they are loaded. The hierarchical DQN keeps its state
+            there while it trains, and goes on from it.
+        log: folder for TensorBoard; None logs nothing.
 
     Returns:
         The files written.
 
     Raises:
         PackError: the pack is unknown or damaged.
-        OptionError: the budget is too small.
+        OptionError: the budget is too small, or the folder holds the state of another training.
+        MissingExtraError: a log is asked for and TensorBoard is not installed.
     """
     torch.set_num_threads(1)
     written: list[Path] = []
     if what == METHOD:
         folder = out or Path("runs/hierarchical")
-        trainer = train(METHOD, pack=pack, seed=seed, steps=steps)
+        state = folder / "training.safetensors"
+        trainer = train(METHOD, pack=pack, seed=seed, steps=steps, state=state, log=log)
         for policy in trainer.policies(describe(trainer, what)):
             assert isinstance(policy, QPolicy)
             written.append(policy.save(folder / f"{policy.level}.safetensors"))
+        state.unlink(missing_ok=True)
     else:
         for name in TRAINED_BASELINES:
-            trainer = train(name, pack=pack, seed=seed, steps=steps)
+            own = None if log is None else log / name
+            trainer = train(name, pack=pack, seed=seed, steps=steps, log=own)
             path = weights_file(name, load_pack(pack).name)
             for policy in trainer.policies(describe(trainer, what)):
                 if isinstance(policy, QPolicy):
@@ -70,7 +82,15 @@ def train_to_files(
 
 
 def train(
-    name: str, *, pack: str, seed: int, steps: int, rho: float = 0.4, progress: bool = True
+    name: str,
+    *,
+    pack: str,
+    seed: int,
+    steps: int,
+    rho: float = 0.4,
+    progress: bool = True,
+    state: Path | None = None,
+    log: Path | None = None,
 ) -> WatchedDQN:
     """Train one pair of policies.
 
@@ -82,6 +102,8 @@ def train(
         steps: interaction budget in holder decisions.
         rho: the budget of the markets.
         progress: show a progress bar.
+        state: file that the training is kept in and goes on from, see `HierarchicalDQN.learn`.
+        log: folder for TensorBoard; None logs nothing.
 
     Returns:
         The trainer, ready for `policies`, with its learning curve.
@@ -101,7 +123,8 @@ def train(
         holder_policy=holder_policy,
         settings=Settings(**changes),
     )
-    return trainer.learn(steps, progress=f"training {name}" if progress else None)
+    text = f"training {name}" if progress else None
+    return trainer.learn(steps, progress=text, state=state, log=log)
 
 
 def describe(trainer: HierarchicalDQN, what: str) -> dict[str, Any]:

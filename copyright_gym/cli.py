@@ -96,7 +96,14 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_pack(parser)
     add_seed(parser)
     add_steps(parser)
-    parser.add_argument("--out", type=Path, help="folder for the policy files")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the policy files; a killed training of the hierarchical DQN goes on there",
+    )
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="FOLDER", help="log there (needs the extra tensorboard)"
+    )
     parser.set_defaults(run=_train)
 
 
@@ -162,7 +169,12 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     load_attribute("copyright_gym.agents.training:train_to_files")(
-        options.what, pack=options.pack, seed=options.seed, steps=options.steps, out=options.out
+        options.what,
+        pack=options.pack,
+        seed=options.seed,
+        steps=options.steps,
+        out=options.out,
+        log=options.tensorboard,
     )
 
 

@@ -1,0 +1,54 @@
+"""Settings of the hierarchical DQN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the training.
+
+    The defaults were tuned on a made-up pack; `holder_steps`, `holder_hidden`, `holder_replay` and
+    `tau` also on the packs `portrait` and `clipart`, on markets that no evaluation uses.
+
+    Attributes:
+        markets: markets played side by side.
+        round_hidden: widths of the round network's hidden layers.
+        holder_hidden: widths of the holder network's hidden layers.
+        learning_rate: Adam's step size at the start; it falls linearly to 0.
+        batch_size: transitions per gradient step.
+        round_replay: how often a decision of the round level is used on average.
+        holder_replay: how often a decision of the holder level is used on average.
+        kept_episodes: episodes that the replay buffers reach back, at least.
+        round_steps: longest transition of the round level, in rounds.
+        holder_steps: longest transition of the holder level, in holders.
+        final_epsilon: probability of a random action at the end of the exploration.
+        exploration: part of the training in which epsilon falls linearly from 1.
+        calm: part of the markets in which the round level explores and the holder level does not,
+            if both are learned.
+        double_q: whether the online network chooses the target's action (Double DQN).
+        tau: part of the online weights that each gradient step mixes into the target.
+        reward_scale: the networks learn rewards times this.
+        order: visiting order of the learned holder level.
+        remember: whether the holder level remembers what it saw of all holders; see `Memory`.
+    """
+
+    markets: int = 64
+    round_hidden: tuple[int, ...] = (64, 64)
+    holder_hidden: tuple[int, ...] = (256, 256)
+    learning_rate: float = 2e-3
+    batch_size: int = 512
+    round_replay: float = 16.0
+    holder_replay: float = 4.0
+    kept_episodes: int = 2500
+    round_steps: int = 5
+    holder_steps: int = 40
+    final_epsilon: float = 0.05
+    exploration: float = 0.5
+    calm: float = 0.25
+    double_q: bool = True
+    tau: float = 0.02
+    reward_scale: float = 10.0
+    order: str | None = "value"
+    remember: bool = True
