@@ -85,8 +85,8 @@ class QPolicy:
     If its network has columns of a `Memory`, the policy remembers; otherwise it is stateless.
 
     Attributes:
-        size: numbers of rounds and holders that it remembers and must play with; None if it
-            remembers nothing.
+        rounds: number of rounds that it remembers and must play; None if it remembers nothing.
+        holders: likewise the number of holders.
 
     Args:
         card: Description of the network.
@@ -103,8 +103,8 @@ class QPolicy:
         self.network = ValueNetwork(card).eval()
         self._memory = memory_for(card.features)
         self.stateless = self._memory is None
-        memory = self._memory
-        self.size = (memory.rounds, memory.holders) if memory else None
+        self.rounds = self._memory.rounds if self._memory else None
+        self.holders = self._memory.holders if self._memory else None
         try:
             self.network.layers.load_state_dict(weights)
         except RuntimeError as error:

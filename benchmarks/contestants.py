@@ -10,9 +10,11 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,21 +197,50 @@ def play_contestant(
     Raises:
         SizeError: a policy plays on markets of another size only.
     """
-    if name == ORACLE:
-        config = replace(config, visible_expectations=True)
+    config = _shown(name, config)
     policies = _policies(name, config, files)
     tables = make_tables(config)
-    size = tables.rounds, tables.holders
     for policy in policies:
-        known = getattr(policy, "size", None)
-        if known not in (None, size):
-            raise SizeError(
-                f"{label(name)!r} plays on markets of {known[0]} rounds and {known[1]} holders, on "
-                f"which it was trained, not on {size[0]} rounds and {size[1]} holders"
-            )
+        for name_of, number in (("rounds", tables.rounds), ("holders", tables.holders)):
+            known = getattr(policy, name_of, None)
+            if known not in (None, number):
+                raise SizeError(
+                    f"{label(name)!r} plays with the {known} {name_of} that it was trained with, "
+                    f"not with {number}"
+                )
     if len(policies) == 1:
         return play_joint(config, policies[0], seeds, normals=normals)
     return play(config, policies[0], policies[1], seeds, normals=normals)
+
+
+def policy_settings(
+    name: str, config: MarketConfig, files: dict[str, Path]
+) -> dict[Level, dict[str, Any]]:
+    """Return the settings of a contestant's policies by level.
+
+    Args:
+        name: the contestant.
+        config: options of the markets.
+        files: as in `play_contestant`.
+
+    Returns:
+        JSON values: of a Q-network the settings of its training, of others their options.
+    """
+    policies = _policies(name, _shown(name, config), files)
+    return {policy.level: _settings(policy) for policy in policies}
+
+
+def _shown(name: str, config: MarketConfig) -> MarketConfig:
+    """Return the options of the markets as a contestant plays them."""
+    return replace(config, visible_expectations=True) if name == ORACLE else config
+
+
+def _settings(policy: Policy) -> dict[str, Any]:
+    if isinstance(policy, QPolicy):
+        return dict(policy.card.provenance.get("settings", {}))
+    options = inspect.signature(type(policy)).parameters
+    given = {name: option.default for name, option in options.items()}
+    return {n: value for n, value in given.items() if isinstance(value, int | float | str)}
 
 
 def _policies(name: str, config: MarketConfig, files: dict[str, Path]) -> list[Policy]:

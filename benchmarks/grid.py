@@ -31,6 +31,7 @@ from copyright_gym.benchmarks.contestants import (
     SizeError,
     label,
     play_contestant,
+    policy_settings,
     train_files,
 )
 from copyright_gym.benchmarks.economics import measures
@@ -100,6 +101,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     settings: dict[str, Any] = asdict(config) | {
         "pack": pack.name,
         "visible_expectations": cell.policy == ORACLE,
+        "policy": policy_settings(cell.policy, config, files),
     }
     values = {}
     try:

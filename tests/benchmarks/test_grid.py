@@ -1,15 +1,24 @@
 """The benchmark cell by cell: same markets for all, resumable, provenance in every row."""
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from copyright_gym import cli
+from copyright_gym.agents.settings import Settings
 from copyright_gym.benchmarks import grid
 from copyright_gym.benchmarks.cells import Cell, make_cells
-from copyright_gym.benchmarks.contestants import expand
+from copyright_gym.benchmarks.contestants import (
+    SizeError,
+    expand,
+    play_contestant,
+    policy_settings,
+)
 from copyright_gym.benchmarks.grid import read_grid, run_grid
+from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError
 
 
@@ -62,6 +71,16 @@ def test_run_resume_and_read(
     assert (quality["oracle"] >= quality["uniform+greedy"]).all()
     assert rows["commit"].str.len().min() > 0
     assert np.isfinite(rows.loc[rows["policy"] == "oracle", "gini"]).all()
+    said = rows.groupby("policy")["settings"].first().map(json.loads).map(lambda s: s["policy"])
+    assert said["uniform+learned"]["holder"] == asdict(Settings(remember=False)) | {
+        name: list(value) for name, value in asdict(Settings()).items() if isinstance(value, tuple)
+    }
+    assert said["uniform+greedy"] == {"round": {}, "holder": {"markup": 1.0}}
+
+
+def test_settings_of_a_planner(synthetic_pack: str) -> None:
+    found = policy_settings("all+model-adaptive", MarketConfig(pack=synthetic_pack), {})
+    assert found == {"round": {}, "holder": {"chance": 0.75, "margin": 0.95}}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +101,12 @@ def test_rivals_are_trained_first(
     run_grid(work, tmp_path)
     rows = read_grid(tmp_path).to_pylist()
     assert {(row["training_seed"], row["training_steps"]) for row in rows} == {(0, 20_000)}
-    assert [path.name for path in (tmp_path / "trained" / work[0].training_key).iterdir()] == [file]
+    trained = tmp_path / "trained" / work[0].training_key / file
+    assert list(trained.parent.iterdir()) == [trained]
+    if name != "dqn":  # which sees one holder at a time
+        few = replace(work[0].config, holders=3)
+        with pytest.raises(SizeError, match="8 holders that it was trained with, not with 3"):
+            play_contestant(name, few, [0], {trained.stem: trained})
 
 
 def test_keys_tell_cells_apart(synthetic_pack: str) -> None:
