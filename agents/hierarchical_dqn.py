@@ -144,7 +144,7 @@ class HierarchicalDQN:
         return PolicyCard(
             level=level,
             order=self.settings.order,
-            features=seen + (remembered(rounds, holders) if self.settings.remember else ()),
+            features=seen + (remembered(holders) if self.settings.remember else ()),
             bins={
                 "round": rounds + 1,
                 "bought": rounds + 1,

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import nn
 
 from copyright_gym.agents.bins import Bins
-from copyright_gym.agents.memory import memory_for
+from copyright_gym.agents.memory import memory_for, remembered
 from copyright_gym.errors import PolicyError
 from copyright_gym.policies import Level
 from copyright_gym.whole_file import write_whole
@@ -85,8 +85,7 @@ class QPolicy:
     If its network has columns of a `Memory`, the policy remembers; otherwise it is stateless.
 
     Attributes:
-        rounds: number of rounds that it remembers and must play; None if it remembers nothing.
-        holders: likewise the number of holders.
+        holders: number of holders that it remembers and must play with; None if it remembers none.
 
     Args:
         card: Description of the network.
@@ -103,8 +102,7 @@ class QPolicy:
         self.network = ValueNetwork(card).eval()
         self._memory = memory_for(card.features)
         self.stateless = self._memory is None
-        self.rounds = self._memory.rounds if self._memory else None
-        self.holders = self._memory.holders if self._memory else None
+        self.holders = self._memory.width // len(remembered(1)) if self._memory else None
         try:
             self.network.layers.load_state_dict(weights)
         except RuntimeError as error:

@@ -36,7 +36,7 @@ class Settings:
 
     markets: int = 64
     round_hidden: tuple[int, ...] = (64, 64)
-    holder_hidden: tuple[int, ...] = (256, 256)
+    holder_hidden: tuple[int, ...] = (128, 128)
     learning_rate: float = 2e-3
     batch_size: int = 512
     round_replay: float = 16.0
@@ -48,7 +48,7 @@ class Settings:
     exploration: float = 0.5
     calm: float = 0.25
     double_q: bool = True
-    tau: float = 0.02
+    tau: float = 0.01
     reward_scale: float = 10.0
     order: str | None = "value"
     remember: bool = True

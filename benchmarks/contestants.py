@@ -63,8 +63,8 @@ GROUPS = {
 """Words that stand for several contestants."""
 
 
-class SizeError(PolicyError):
-    """A policy was trained on markets of another size and cannot play on these."""
+class HoldersError(PolicyError):
+    """A policy was trained with another number of holders and cannot play with this one."""
 
 
 def expand(names: Sequence[str]) -> list[str]:
@@ -195,19 +195,18 @@ def play_contestant(
         The episodes.
 
     Raises:
-        SizeError: a policy plays on markets of another size only.
+        HoldersError: a policy plays with another number of holders only.
     """
     config = _shown(name, config)
     policies = _policies(name, config, files)
-    tables = make_tables(config)
+    holders = make_tables(config).holders
     for policy in policies:
-        for name_of, number in (("rounds", tables.rounds), ("holders", tables.holders)):
-            known = getattr(policy, name_of, None)
-            if known not in (None, number):
-                raise SizeError(
-                    f"{label(name)!r} plays with the {known} {name_of} that it was trained with, "
-                    f"not with {number}"
-                )
+        known = getattr(policy, "holders", None)
+        if known not in (None, holders):
+            raise HoldersError(
+                f"{label(name)!r} plays with the {known} holders that it was trained with, "
+                f"not with {holders}"
+            )
     if len(policies) == 1:
         return play_joint(config, policies[0], seeds, normals=normals)
     return play(config, policies[0], policies[1], seeds, normals=normals)

@@ -28,7 +28,7 @@ from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.contestants import (
     ORACLE,
-    SizeError,
+    HoldersError,
     label,
     play_contestant,
     policy_settings,
@@ -111,7 +111,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
             values["predicted"] = pack.surrogate.quality(episodes.bought)
             again = play_contestant(cell.policy, cell.training_config, seeds, files)
             values["surrogate_quality"] = again.quality[:, -1]
-    except SizeError as error:
+    except HoldersError as error:
         if cell.source is None:
             raise
         settings[NOT_PLAYED] = str(error)

@@ -161,7 +161,7 @@ def identity_gains(
         What each holder gains.
 
     Raises:
-        SizeError: the policy plays on markets of another size only.
+        HoldersError: the policy plays with another number of holders only.
     """
     normals = draw_normals(config, seeds)
     before = play_contestant(policy, config, seeds, {}, normals=normals)

@@ -65,7 +65,7 @@ def test_visible_expectations_widen_the_network(synthetic_pack: str) -> None:
     config = MarketConfig(pack=synthetic_pack, rounds=1, holders=1, visible_expectations=True)
     trainer = HierarchicalDQN(config, settings=SMALL).learn(200)
     features = trainer.policies()[1].card.features  # type: ignore[attr-defined]
-    assert features[-5:] == ("expectation", *remembered(1, 1))
+    assert features[-5:] == ("expectation", *remembered(1))
     play(config, *trainer.policies(), range(3))
 
 

@@ -16,25 +16,24 @@ def test_memory_agrees_with_the_market(synthetic_pack: str) -> None:
     market = Market(MarketConfig(pack=synthetic_pack, rho=0.4), n)
     market.reset([np.random.default_rng(i) for i in range(n)])
     rounds, holders = market.tables.rounds, market.tables.holders
-    memory = Memory(rounds, holders)
+    memory = Memory(holders)
     memory.reset(n)
-    for _ in range(rounds):
+    for t in range(rounds):
         market.begin_round(rng.uniform(0.1, 0.6, n), "value", market.running)
         known = market.seen.copy()  # float32 (H, 3, n), from the rounds before
         visited: list[np.ndarray] = []
         for _ in range(holders):
             observation = market.holder_observation()
             recalled = memory.recall(observation)[:, observation.shape[1] :]
-            told = recalled[:, : 3 * holders].reshape(n, 3, holders)
-            sold = recalled[:, 3 * holders :].reshape(n, rounds, holders)
+            kept = recalled.reshape(n, 4, holders)
             running = market.running
             for row in np.flatnonzero(running):
                 of = np.array([order[row] for order in visited], np.int64)
-                np.testing.assert_array_equal(sold[row], market.bought[row])
-                # Those visited in this round: as known before it.
-                np.testing.assert_allclose(told[row, 0, of], known[of, 0, row] / rounds, atol=1e-6)
-                np.testing.assert_array_equal(told[row, 1, of], known[of, 1, row])
-                np.testing.assert_array_equal(told[row, 2, of], known[of, 2, row])
+                # Those visited in this round: as known before it, and sold if bought in it.
+                assert (kept[row, 3, of] == market.bought[row, t, of]).all()
+                np.testing.assert_allclose(kept[row, 0, of], known[of, 0, row] / rounds, atol=1e-6)
+                np.testing.assert_array_equal(kept[row, 1, of], known[of, 1, row])
+                np.testing.assert_array_equal(kept[row, 2, of], known[of, 2, row])
             index = observation[:, HOLDER_FEATURES.index("holder")] * (holders - 1)
             visited.append(np.rint(index).astype(np.int64))
             market.offer(rng.integers(0, 11, n), running)
@@ -42,7 +41,7 @@ def test_memory_agrees_with_the_market(synthetic_pack: str) -> None:
 
 
 def test_a_policy_with_memory_is_not_stateless_and_survives_its_file(tmp_path) -> None:
-    features = holder_features(False) + remembered(2, 3)
+    features = holder_features(False) + remembered(3)
     card = PolicyCard("holder", None, features, {}, (8,), 11)
     torch.manual_seed(0)
     policy = QPolicy(card, ValueNetwork(card).layers.state_dict())
@@ -60,4 +59,4 @@ def test_a_policy_with_memory_is_not_stateless_and_survives_its_file(tmp_path) -
 
 def test_no_memory_without_its_columns() -> None:
     assert memory_for(holder_features(False)) is None
-    assert memory_for(holder_features(False) + remembered(2, 3)).width == 15
+    assert memory_for(holder_features(False) + remembered(3)).width == 12

@@ -12,7 +12,7 @@ from copyright_gym.agents.settings import Settings
 from copyright_gym.benchmarks import grid
 from copyright_gym.benchmarks.cells import Cell, make_cells
 from copyright_gym.benchmarks.contestants import (
-    SizeError,
+    HoldersError,
     expand,
     play_contestant,
     policy_settings,
@@ -105,7 +105,7 @@ def test_rivals_are_trained_first(
     assert list(trained.parent.iterdir()) == [trained]
     if name != "dqn":  # which sees one holder at a time
         few = replace(work[0].config, holders=3)
-        with pytest.raises(SizeError, match="8 holders that it was trained with, not with 3"):
+        with pytest.raises(HoldersError, match="8 holders that it was trained with, not with 3"):
             play_contestant(name, few, [0], {trained.stem: trained})
 
 
