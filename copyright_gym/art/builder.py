@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from copyright_gym.art.base_files import base_facts, held_base
 from copyright_gym.art.build_report import BuildReport
@@ -126,11 +127,13 @@ def build_pack(
         rounds,
         holders,
     )
-    surrogate, fit = fit_surrogate(rows)
+    with threadpool_limits(limits=1):  # as `validate_surrogate` does
+        surrogate, fit = fit_surrogate(rows)
+        forms = compare_forms(rows)
     fit |= {
         "histories": len({run.history for run in runs}),
         "rows": sum(len(run.history) for run in runs),
-        "forms": compare_forms(rows),
+        "forms": forms,
     }
     contributions = lot_contributions(contribution, studio, surrogate, work / "attribution")
     # A base model of another embedded pack is named, and stays there.
