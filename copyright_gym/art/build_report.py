@@ -66,7 +66,7 @@ class BuildReport:
         groups: dict[tuple[str, str], list[Finding]] = {}
         for finding in self.findings:
             groups.setdefault((finding.what, finding.done), []).append(finding)
-        lines = [f"build report: {self.path}" + ("" if groups else ", nothing was wrong")]
+        lines = [f"build report: {self.path}" + ("" if groups else ", no works were at fault")]
         for (what, done), found in groups.items():
             shown = "; ".join(f"{f.where} ({f.detail})" for f in found[:_EXAMPLES])
             more = f"; and {len(found) - _EXAMPLES} more" if len(found) > _EXAMPLES else ""

@@ -162,9 +162,9 @@ class _HolderWorks:
         said = {column: self.metadata.value(file, column) for column in COLUMNS[1:]}
         said["license"] = said["license"] or self.division.license
         if not said["license"]:
-            raise UnusableWorkError("missing licence", f"{METADATA} gives none")
+            raise UnusableWorkError("missing licence", f"no {METADATA} gives one")
         if not said["caption"]:
-            raise UnusableWorkError("missing caption", f"{METADATA} gives none")
+            raise UnusableWorkError("missing caption", f"no {METADATA} gives one")
         try:
             data = (self.folder / file).read_bytes()
         except OSError as error:
