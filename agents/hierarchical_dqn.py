@@ -35,7 +35,7 @@ from copyright_gym.agents.maskable_dqn import MaskableDQN
 from copyright_gym.agents.memory import memory_for, remembered
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import PolicyCard, QPolicy
-from copyright_gym.agents.settings import Settings as Settings
+from copyright_gym.agents.settings import Settings
 from copyright_gym.agents.traces import Record, multi_step
 from copyright_gym.agents.training_log import training_log
 from copyright_gym.agents.training_state import load_state, save_state
@@ -189,7 +189,7 @@ class HierarchicalDQN:
         batches = steps // per_batch
         if batches < 1:
             raise OptionError(f"steps must be at least {per_batch}, one batch, not {steps}")
-        self.budget = steps
+        self.budget, self.curve = steps, []
         start = self._resume(state) if state and state.exists() else 0
         self._log = None if log is None else training_log(log)
         kept = time.monotonic()
@@ -205,6 +205,7 @@ class HierarchicalDQN:
                     self._keep(state, batch)
                     kept = time.monotonic()
                 done = batch / batches
+                self._watch(done)
                 self._set_epsilon(done)
                 records = collect(self._market, self._rng, self._round, self._holder)
                 self.steps += per_batch
@@ -226,9 +227,14 @@ class HierarchicalDQN:
                     self._log.dump(self.steps)
                 bar.update(per_batch)
                 bar.set_postfix(quality=f"{quality:.3f}", refresh=False)
+            self._watch(1.0)
         if self._log:
+            self._log.dump(self.steps)
             self._log.close()
         return self
+
+    def _watch(self, done: float) -> None:
+        """Do nothing; called before each batch, with the part that is done, and at the end."""
 
     def _models(self) -> dict[Level, MaskableDQN]:
         """Return the learners by level."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 import torch
 
@@ -26,27 +25,9 @@ class WatchedDQN(HierarchicalDQN):
             untrained to the trained policies.
     """
 
-    def learn(
-        self,
-        steps: int,
-        *,
-        progress: str | None = None,
-        state: Path | None = None,
-        log: Path | None = None,
-    ) -> WatchedDQN:
-        """Train as `HierarchicalDQN.learn` does, and keep the curve."""
-        self.curve = []
-        super().learn(steps, progress=progress, state=state, log=log)
-        self._watch()
-        return self
-
-    def _set_epsilon(self, done: float) -> None:
-        # Called at the start of every batch of episodes.
-        if done >= len(self.curve) / _POINTS:
-            self._watch()
-        super()._set_epsilon(done)
-
-    def _watch(self) -> None:
+    def _watch(self, done: float) -> None:
+        if done < len(self.curve) / _POINTS:
+            return
         # Networks draw their first weights, and fixed policies may have a state.
         with torch.random.fork_rng(devices=[]):
             round_policy, holder_policy = copy.deepcopy(self.policies())

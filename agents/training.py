@@ -10,10 +10,11 @@ import torch
 
 from copyright_gym import __version__
 from copyright_gym.agents.baselines import LEARNED, TRAINED_BASELINES, weights_file
-from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN, Settings
+from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
 from copyright_gym.agents.learning_curve import WatchedDQN
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import QPolicy
+from copyright_gym.agents.settings import Settings
 from copyright_gym.config import MarketConfig
 from copyright_gym.pack import load_pack
 
@@ -124,7 +125,8 @@ def train(
         settings=Settings(**changes),
     )
     text = f"training {name}" if progress else None
-    return trainer.learn(steps, progress=text, state=state, log=log)
+    trainer.learn(steps, progress=text, state=state, log=log)
+    return trainer
 
 
 def describe(trainer: HierarchicalDQN, what: str) -> dict[str, Any]:

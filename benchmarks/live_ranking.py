@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from copyright_gym.benchmarks.cells import LIVE, make_cells
+from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.crossed_bootstrap import crossed_difference, crossed_interval
 from copyright_gym.benchmarks.grid import run_grid
 from copyright_gym.benchmarks.grid_report import qualities
@@ -28,49 +28,20 @@ _HEADER = (
 )
 
 
-def live(
-    policies: Sequence[str],
-    *,
-    packs: Sequence[str],
-    rhos: Sequence[float],
-    seeds: Sequence[int],
-    steps: int,
-    evaluation_seed: int,
-    episodes: int,
-    workers: int,
-    out: Path,
-) -> str:
-    """Play with real fine-tuning, and write `live.md`.
+def play_live_cells(cells: Sequence[Cell], out: Path, workers: int = 1) -> str:
+    """Play cells with real fine-tuning, and write `live.md`.
 
     Args:
-        policies: contestants and groups of them.
-        packs: names or folders of packs.
-        rhos: budgets.
-        seeds: seeds of the trainings.
-        steps: interaction budget of each training.
-        evaluation_seed: seed of the evaluation's markets.
-        episodes: number of markets.
-        workers: number of processes.
+        cells: what `make_cells` returned with `live`.
         out: folder of the benchmark; it may be that of a `bench run`.
+        workers: number of processes.
 
     Returns:
         The table in Markdown.
 
     Raises:
-        PolicyError: a contestant is unknown.
-        PackError: a pack is unknown or damaged, or cannot be fine-tuned on.
-        OptionError: an option is out of range.
+        PackError: a pack cannot be fine-tuned on.
     """
-    cells = make_cells(
-        policies,
-        packs=packs,
-        rhos=rhos,
-        seeds=seeds,
-        steps=steps,
-        evaluation_seed=evaluation_seed,
-        episodes=episodes,
-        live=True,
-    )
     run_grid(cells, out, workers)
     table = live_table(out)
     write_whole(out / "live.md", (table + "\n").encode())

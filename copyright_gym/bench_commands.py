@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from copyright_gym.arguments import add_pack, add_rho, add_steps, integer
 from copyright_gym.errors import load_attribute
@@ -143,7 +144,17 @@ def _bench_run(options: argparse.Namespace) -> None:
         quick = load_attribute("copyright_gym.benchmarks.reproduction:run_quick")
         print(quick(options.out, options.workers))
         return
-    cells = load_attribute("copyright_gym.benchmarks.cells:make_cells")(
+    run_grid = load_attribute("copyright_gym.benchmarks.grid:run_grid")
+    run_grid(_cells(options), options.out, options.workers)
+
+
+def _bench_live(options: argparse.Namespace) -> None:
+    play = load_attribute("copyright_gym.benchmarks.live_ranking:play_live_cells")
+    print(play(_cells(options, live=True), options.out, options.workers))
+
+
+def _cells(options: argparse.Namespace, live: bool = False) -> Any:
+    return load_attribute("copyright_gym.benchmarks.cells:make_cells")(
         options.policies,
         packs=options.packs,
         rhos=options.rho,
@@ -151,8 +162,8 @@ def _bench_run(options: argparse.Namespace) -> None:
         steps=options.steps,
         evaluation_seed=options.evaluation_seed,
         episodes=options.episodes,
+        live=live,
     )
-    load_attribute("copyright_gym.benchmarks.grid:run_grid")(cells, options.out, options.workers)
 
 
 def _bench_report(options: argparse.Namespace) -> None:
@@ -172,22 +183,6 @@ def _bench_study(options: argparse.Namespace) -> None:
             evaluation_seed=options.evaluation_seed,
             episodes=options.episodes,
             as_json=options.json,
-        )
-    )
-
-
-def _bench_live(options: argparse.Namespace) -> None:
-    print(
-        load_attribute("copyright_gym.benchmarks.live_ranking:live")(
-            options.policies,
-            packs=options.packs,
-            rhos=options.rho,
-            seeds=options.seeds,
-            steps=options.steps,
-            evaluation_seed=options.evaluation_seed,
-            episodes=options.episodes,
-            workers=options.workers,
-            out=options.out,
         )
     )
 

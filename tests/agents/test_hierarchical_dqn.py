@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from copyright_gym.agents.collection import Explorer, Fixed, collect
-from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN, Settings
+from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
 from copyright_gym.agents.memory import remembered
 from copyright_gym.agents.q_policy import QPolicy
+from copyright_gym.agents.settings import Settings
 from copyright_gym.agents.training import ABLATIONS, METHOD, train
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError

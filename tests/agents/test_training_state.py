@@ -11,9 +11,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from copyright_gym import cli
 from copyright_gym.agents import hierarchical_dqn
-from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN, Settings
+from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
 from copyright_gym.agents.learning_curve import WatchedDQN
 from copyright_gym.agents.q_policy import QPolicy
+from copyright_gym.agents.settings import Settings
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 
