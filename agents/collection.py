@@ -150,6 +150,7 @@ def collect(
     round_steps: list[_Step] = []
     holder_steps: list[_Step] = []
     rewards = np.zeros((rounds, holders, market.n))
+    accepted = np.zeros((rounds, holders, market.n), np.bool_)
     played = np.zeros(market.n, np.int64)
     for t in range(rounds):
         running = market.running
@@ -158,7 +159,9 @@ def collect(
         market.begin_round(SHARES[round_steps[-1].action], holder_actor.order, running)
         for position in range(holders):
             step = _decide(holder_actor, market.holder_observation(), market.holder_mask())
+            before = market.accepted.copy()
             rewards[t, position] = market.offer(step.action, running)
+            accepted[t, position] = market.accepted > before
             holder_steps.append(step)
         rewards[t, -1] += market.end_round(running)
     shared = np.stack([step.explored for step in round_steps])
@@ -166,9 +169,16 @@ def collect(
     closes = np.zeros_like(offered)
     closes[:-1, -1] = shared[1:]
     return (
-        _record(round_steps, rewards.sum(axis=1), np.logical_or.reduce(offered, axis=1), played),
+        _record(
+            round_steps,
+            np.zeros((rounds, market.n), np.bool_),
+            rewards.sum(axis=1),
+            np.logical_or.reduce(offered, axis=1),
+            played,
+        ),
         _record(
             holder_steps,
+            accepted.reshape(rounds * holders, -1),
             rewards.reshape(rounds * holders, -1),
             closes.reshape(rounds * holders, -1),
             played * holders,
@@ -182,7 +192,11 @@ def _decide(actor: Actor, observation: Observations, mask: Bools) -> _Step:
 
 
 def _record(
-    steps: Sequence[_Step], rewards: NDArray[np.float64], disturbed: Bools, lengths: Actions
+    steps: Sequence[_Step],
+    accepted: Bools,
+    rewards: NDArray[np.float64],
+    disturbed: Bools,
+    lengths: Actions,
 ) -> Record:
     return Record(
         observations=np.stack([step.observation for step in steps]),
@@ -190,6 +204,7 @@ def _record(
         actions=np.stack([step.action for step in steps]),
         rewards=rewards,
         explored=np.stack([step.explored for step in steps]),
+        accepted=accepted,
         disturbed=disturbed,
         lengths=lengths,
     )

@@ -6,8 +6,9 @@ only from stretches in which the other level played greedily, so that neither va
 what the other one's exploration made of it: in some of the markets only the round level
 explores, in the others only the holder level.
 
-The holder level remembers what it saw of the other holders, for their lots change what a lot is
-worth. The round level has no memory; its observation sums a round up.
+The holder level learns values apart for accepted and for refused offers, see `OutcomeDQN`. It
+remembers what it saw of the other holders, for their lots change what a lot is worth. The round
+level has neither; its observation sums a round up.
 
 With one level fixed to a given policy the same trainer makes the learned half of a baseline.
 
@@ -33,6 +34,7 @@ from copyright_gym.agents.bins import Bins
 from copyright_gym.agents.collection import Explorer, Fixed, collect
 from copyright_gym.agents.maskable_dqn import MaskableDQN
 from copyright_gym.agents.memory import memory_for, remembered
+from copyright_gym.agents.outcome_dqn import OutcomeDQN
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import PolicyCard, QPolicy
 from copyright_gym.agents.settings import Settings
@@ -110,7 +112,7 @@ class HierarchicalDQN:
         tables = self._market.tables
         decisions = tables.rounds * (1 if level == "round" else tables.holders)
         low, high = bounds(card.features)
-        model = MaskableDQN.from_spaces(
+        model = (OutcomeDQN if card.outcomes else MaskableDQN).from_spaces(
             spaces.Box(low, high),
             spaces.Discrete(card.actions),
             n_envs=1,
@@ -138,6 +140,7 @@ class HierarchicalDQN:
                 features=ROUND_FEATURES,
                 bins={"round": rounds + 1, "leftover": 11},
                 hidden=self.settings.round_hidden,
+                outcomes=False,
                 actions=len(SHARES),
             )
         seen = holder_features(self.config.visible_expectations)
@@ -155,6 +158,7 @@ class HierarchicalDQN:
                 "accepted": 11,
             },
             hidden=self.settings.holder_hidden,
+            outcomes=self.settings.outcomes,
             actions=len(MARKUPS),
         )
 
@@ -282,10 +286,13 @@ class HierarchicalDQN:
 
     def _store(self, model: MaskableDQN, record: Record, n_steps: int) -> None:
         new = multi_step(record, n_steps)
+        actions = new.actions
+        if isinstance(model, OutcomeDQN):
+            actions = actions + len(MARKUPS) * new.accepted
         model.replay_buffer.add_batch(
             new.observations,
             new.next_observations,
-            new.actions,
+            actions,
             new.returns * self.settings.reward_scale,
             new.dones,
             new.next_masks,

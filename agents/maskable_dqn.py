@@ -224,8 +224,20 @@ class MaskableDQN(DQN):
             best = values.gather(1, _best_legal(chooser, batch.next_masks[goes_on]))
             return batch.rewards.index_add(0, goes_on, self.gamma * best)
 
+    def gradient_loss(self, batch: MaskedSamples) -> torch.Tensor:
+        """Compute the Huber loss.
+
+        Args:
+            batch: Transitions.
+
+        Returns:
+            The loss, a scalar.
+        """
+        values = self.q_net(batch.observations).gather(1, batch.actions.long())
+        return functional.smooth_l1_loss(values, self.td_target(batch))
+
     def gradient_step(self, batch: MaskedSamples) -> torch.Tensor:
-        """Make one optimiser step on the Huber loss.
+        """Make one optimiser step on `gradient_loss`.
 
         Args:
             batch: Transitions.
@@ -233,8 +245,7 @@ class MaskableDQN(DQN):
         Returns:
             The loss before the step, a detached scalar.
         """
-        values = self.q_net(batch.observations).gather(1, batch.actions.long())
-        loss = functional.smooth_l1_loss(values, self.td_target(batch))
+        loss = self.gradient_loss(batch)
         self.policy.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)

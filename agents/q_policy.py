@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,6 +17,7 @@ from torch import nn
 
 from copyright_gym.agents.bins import Bins
 from copyright_gym.agents.memory import memory_for, remembered
+from copyright_gym.agents.outcome_values import OutcomeValues, perceptron
 from copyright_gym.errors import PolicyError
 from copyright_gym.policies import Level
 from copyright_gym.whole_file import write_whole
@@ -36,6 +36,7 @@ class PolicyCard:
         features: Names of the observation's columns, in order.
         bins: Number of bins of the columns that are spread over bins; see `Bins`.
         hidden: Widths of the hidden layers (ReLU between layers).
+        outcomes: Whether values are told apart by the answer to an offer; see `OutcomeValues`.
         actions: Number of actions.
         provenance: Where the weights come from: command, seed, pack, its checksum and so on.
             JSON values only.
@@ -46,12 +47,13 @@ class PolicyCard:
     features: tuple[str, ...]
     bins: dict[str, int]
     hidden: tuple[int, ...]
+    outcomes: bool
     actions: int
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
 class ValueNetwork(nn.Module):
-    """Q-values of all actions: bins, then a multi-layer perceptron laid out as in SB3's DQN.
+    """Q-values of all actions: bins, then a perceptron or `OutcomeValues`.
 
     Args:
         card: widths and columns of the network.
@@ -60,11 +62,8 @@ class ValueNetwork(nn.Module):
     def __init__(self, card: PolicyCard) -> None:
         super().__init__()
         self.bins = Bins(card.features, card.bins)
-        layers: list[nn.Module] = []
-        for before, after in itertools.pairwise([self.bins.width, *card.hidden]):
-            layers += [nn.Linear(before, after), nn.ReLU()]
-        last = card.hidden[-1] if card.hidden else self.bins.width
-        self.layers = nn.Sequential(*layers, nn.Linear(last, card.actions))
+        make = OutcomeValues if card.outcomes else perceptron
+        self.layers = make(self.bins.width, card.hidden, card.actions)
 
     def forward(self, observation: torch.Tensor) -> torch.Tensor:
         """Compute Q-values.
@@ -190,6 +189,7 @@ def load_q_policy(path: str | Path) -> QPolicy:
             features=tuple(data["features"]),
             bins=dict(data["bins"]),
             hidden=tuple(data["hidden"]),
+            outcomes=data["outcomes"],
             actions=data["actions"],
             provenance=data["provenance"],
         )

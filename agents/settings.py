@@ -31,6 +31,8 @@ class Settings:
         tau: part of the online weights that each gradient step mixes into the target.
         reward_scale: the networks learn rewards times this.
         order: visiting order of the learned holder level.
+        outcomes: whether the holder level learns values apart for accepted and for refused offers;
+            see `OutcomeDQN`.
         remember: whether the holder level remembers what it saw of all holders; see `Memory`.
     """
 
@@ -47,8 +49,9 @@ class Settings:
     final_epsilon: float = 0.05
     exploration: float = 0.5
     calm: float = 0.25
-    double_q: bool = True
+    double_q: bool = False
     tau: float = 0.01
     reward_scale: float = 10.0
     order: str | None = "value"
+    outcomes: bool = True
     remember: bool = True

@@ -23,6 +23,7 @@ class Record:
         actions: int64 (k, n).
         rewards: float64 (k, n).
         explored: bool (k, n); True where the action was random and not greedy.
+        accepted: bool (k, n); True where the action was an offer that was accepted.
         disturbed: bool (k, n); True where the other level explored on the way from this step to
             the next one or to the end.
         lengths: int64 (n,); steps of each episode. Later entries are ignored.
@@ -33,6 +34,7 @@ class Record:
     actions: NDArray[np.int64]
     rewards: NDArray[np.float64]
     explored: NDArray[np.bool_]
+    accepted: NDArray[np.bool_]
     disturbed: NDArray[np.bool_]
     lengths: NDArray[np.int64]
 
@@ -44,6 +46,7 @@ class Transitions:
     Attributes:
         observations: float32 (m, d).
         actions: int64 (m,).
+        accepted: bool (m,); as in the record.
         returns: float64 (m,); sum of the rewards on the way.
         next_observations: float32 (m, d); zeros where the episode ended.
         next_masks: bool (m, a); all True where the episode ended.
@@ -52,6 +55,7 @@ class Transitions:
 
     observations: NDArray[np.float32]
     actions: NDArray[np.int64]
+    accepted: NDArray[np.bool_]
     returns: NDArray[np.float64]
     next_observations: NDArray[np.float32]
     next_masks: NDArray[np.bool_]
@@ -92,6 +96,7 @@ def multi_step(record: Record, n_steps: int) -> Transitions:
     return Transitions(
         observations=record.observations[rows, columns],
         actions=record.actions[rows, columns],
+        accepted=record.accepted[rows, columns],
         returns=totals[stops, columns] - totals[rows, columns],
         next_observations=next_observations,
         next_masks=record.masks[within, columns] | dones[:, None],

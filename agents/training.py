@@ -19,12 +19,15 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.pack import load_pack
 
 METHOD = "hierarchical"
-WITH_MEMORY = "greedy+learned-with-memory"
-"""A baseline with the method's memory: the difference is what the learned round level is worth."""
+METHOD_HOLDER = ("greedy+learned-as-method", "uniform+learned-as-method")
+"""The method's holder level under fixed round levels: what the learned round level is worth."""
+_BASELINE = {"remember": False, "outcomes": False, "double_q": True}
+"""The learned halves of the baselines are Double DQNs on what the environment shows."""
 ABLATIONS: dict[str, dict[str, Any]] = {
     METHOD + "-without-memory": {"remember": False},
     METHOD + "-one-step": {"round_steps": 1, "holder_steps": 1},
-    METHOD + "-without-double-q": {"double_q": False},
+    METHOD + "-without-outcomes": {"outcomes": False},
+    METHOD + "-with-double-q": {"double_q": True},
     METHOD + "-without-order": {"order": None},
 }
 """By name, the settings in which a variant differs from the method."""
@@ -96,8 +99,7 @@ def train(
     """Train one pair of policies.
 
     Args:
-        name: `METHOD`, one of `ABLATIONS`, `WITH_MEMORY`, or a baseline with a learned half,
-            which has no memory.
+        name: `METHOD`, one of `ABLATIONS` or `METHOD_HOLDER`, or a baseline with a learned half.
         pack: the pack, a name or a folder.
         seed: seed of the training.
         steps: interaction budget in holder decisions.
@@ -113,10 +115,10 @@ def train(
         PackError: the pack is unknown or damaged.
         OptionError: the budget is too small.
     """
-    both = name == METHOD or name in ABLATIONS
+    both = name in (METHOD, *ABLATIONS)
     halves = [LEARNED, LEARNED] if both else name.split("+")
     round_policy, holder_policy = (None if half.startswith(LEARNED) else half for half in halves)
-    changes = ABLATIONS.get(name, {"remember": both or name == WITH_MEMORY})
+    changes = _BASELINE if name in TRAINED_BASELINES else ABLATIONS.get(name, {})
     trainer = WatchedDQN(
         MarketConfig(pack=pack, rho=rho),
         seed=seed,

@@ -27,7 +27,7 @@ from copyright_gym.agents.baselines import (
 from copyright_gym.agents.evolution import evolve, load_linear
 from copyright_gym.agents.flat import FLAT, load_network, train_flat
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
-from copyright_gym.agents.training import ABLATIONS, METHOD, WITH_MEMORY, describe, train
+from copyright_gym.agents.training import ABLATIONS, METHOD, METHOD_HOLDER, describe, train
 from copyright_gym.benchmarks.learning_curves import CURVE, curve_bytes
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
@@ -58,7 +58,7 @@ GROUPS = {
     "trained-rivals": TRAINED_RIVALS,
     "baselines": BASELINES,
     "rivals": RIVALS,
-    "ablations": (*ABLATIONS, WITH_MEMORY),
+    "ablations": (*ABLATIONS, *METHOD_HOLDER),
 }
 """Words that stand for several contestants."""
 
@@ -135,7 +135,7 @@ def policy_fingerprints(name: str) -> list[str]:
 
 def is_trained(name: str) -> bool:
     """Return whether a contestant must be trained first."""
-    return name in (METHOD, *ABLATIONS, WITH_MEMORY, EVOLVED, *FLAT, *TRAINED_BASELINES)
+    return name in (METHOD, *ABLATIONS, *METHOD_HOLDER, EVOLVED, *FLAT, *TRAINED_BASELINES)
 
 
 def train_files(

@@ -42,7 +42,7 @@ def test_memory_agrees_with_the_market(synthetic_pack: str) -> None:
 
 def test_a_policy_with_memory_is_not_stateless_and_survives_its_file(tmp_path) -> None:
     features = holder_features(False) + remembered(3)
-    card = PolicyCard("holder", None, features, {}, (8,), 11)
+    card = PolicyCard("holder", None, features, {}, (8,), False, 11)
     torch.manual_seed(0)
     policy = QPolicy(card, ValueNetwork(card).layers.state_dict())
     assert not is_stateless(policy)

@@ -19,18 +19,20 @@ CARD = PolicyCard(
     features=("round", "holder", "cost"),
     bins={"round": 3, "holder": 4},
     hidden=(8, 8),
+    outcomes=False,
     actions=5,
     provenance={"seed": 3},
 )
 
 
-def make_policy() -> QPolicy:
+def make_policy(card: PolicyCard = CARD) -> QPolicy:
     torch.manual_seed(0)
-    return QPolicy(CARD, ValueNetwork(CARD).layers.state_dict())
+    return QPolicy(card, ValueNetwork(card).layers.state_dict())
 
 
-def test_round_trip_gives_identical_actions(tmp_path: Path) -> None:
-    policy = make_policy()
+@pytest.mark.parametrize("outcomes", [False, True])
+def test_round_trip_gives_identical_actions(outcomes: bool, tmp_path: Path) -> None:
+    policy = make_policy(replace(CARD, outcomes=outcomes))
     loaded = load_q_policy(policy.save(tmp_path / "new" / "policy.safetensors"))
     rng = np.random.default_rng(0)
     observation = rng.random((300, 3), dtype=np.float32)

@@ -15,6 +15,7 @@ def random_record(seed: int, steps: int, n: int) -> Record:
         actions=rng.integers(3, size=(steps, n)),
         rewards=rng.normal(size=(steps, n)),
         explored=rng.random((steps, n)) < 0.3,
+        accepted=rng.random((steps, n)) < 0.5,
         disturbed=rng.random((steps, n)) < 0.2,
         lengths=rng.integers(1, steps + 1, size=n),
     )
@@ -48,6 +49,7 @@ def test_agrees_with_the_literal_version(seed: int, steps: int, n: int, n_steps:
     for i, (start, episode, end, total, done) in enumerate(expected):
         np.testing.assert_array_equal(got.observations[i], record.observations[start, episode])
         assert got.actions[i] == record.actions[start, episode]
+        assert got.accepted[i] == record.accepted[start, episode]
         assert got.returns[i] == np.float64(total) or abs(got.returns[i] - total) < 1e-12
         assert got.dones[i] == done
         if done:

@@ -39,7 +39,7 @@ def test_the_command(
         "--churn",
         "0.3",
     ]
-    words += ["--policies", "uniform+learned", "greedy+learned-with-memory", "uniform+adaptive"]
+    words += ["--policies", "uniform+learned", "greedy+learned-as-method", "uniform+adaptive"]
     words += ["--steps", "3000", "--episodes", "4", "--out", str(tmp_path)]
     assert cli.main(words) == 0
     table = capsys.readouterr().out.splitlines()
@@ -51,10 +51,10 @@ def test_the_command(
     assert set(settings.map(lambda s: s["trained_on"])) == {"synthetic"}
     lost = settings.map(lambda s: NOT_PLAYED in s)
     # The one that remembers 8 holders plays on its own pack only; all others play everywhere.
-    expected = (rows["policy"] == "greedy+learned-with-memory") & (rows["pack"] != "synthetic")
+    expected = (rows["policy"] == "greedy+learned-as-method") & (rows["pack"] != "synthetic")
     assert (lost == expected).all()
     assert (rows["quality"].isna() == lost).all()
-    line = next(line for line in table if line.startswith("| greedy+learned-with-memory"))
+    line = next(line for line in table if line.startswith("| greedy+learned-as-method"))
     assert line.count("–") == 4
     assert any("8 holders that it was trained with, not with 12" in line for line in table)
     # Others are not held up by the benchmark's own cells, nor the other way round.
