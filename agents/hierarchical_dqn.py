@@ -27,7 +27,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.common.utils import polyak_update, update_learning_rate
+from stable_baselines3.common.utils import update_learning_rate
 from tqdm import tqdm
 
 from copyright_gym.agents.bins import Bins
@@ -306,7 +306,7 @@ class HierarchicalDQN:
         losses = []
         for _ in range(max(round(uses / settings.batch_size), 1)):
             losses.append(model.gradient_step(model.replay_buffer.sample(settings.batch_size)))
-            polyak_update(model.q_net.parameters(), model.q_net_target.parameters(), settings.tau)
+            model.mix_target(settings.tau)
         return float(torch.stack(losses).mean())
 
     def policies(self, provenance: dict[str, Any] | None = None) -> tuple[Policy, Policy]:

@@ -83,6 +83,9 @@ class MaskableDQN(DQN):
     def _setup_model(self) -> None:
         super()._setup_model()
         self.replay_buffer.rng = np.random.default_rng([0 if self.seed is None else self.seed, 1])
+        # Kept, for walking through the modules takes as long as a small network's step.
+        self._online: list[torch.Tensor] = list(self.q_net.parameters())
+        self._behind: list[torch.Tensor] = list(self.q_net_target.parameters())
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed the networks' initial weights, the exploration and the environment.
@@ -163,7 +166,8 @@ class MaskableDQN(DQN):
         if not masks.any(axis=1).all():
             raise ValueError("action masks must leave at least one legal action in each state")
         tensor, _ = self.policy.obs_to_tensor(observations)
-        self.policy.set_training_mode(False)
+        if self.policy.training:
+            self.policy.set_training_mode(False)
         with torch.no_grad():
             actions = _best_legal(self.q_net(tensor), torch.as_tensor(masks, device=self.device))
         chosen: NDArray[np.int64] = actions.squeeze(1).cpu().numpy()
@@ -248,9 +252,19 @@ class MaskableDQN(DQN):
         loss = self.gradient_loss(batch)
         self.policy.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+        torch.nn.utils.clip_grad_norm_(self._online, self.max_grad_norm)
         self.policy.optimizer.step()
         return loss.detach()
+
+    def mix_target(self, tau: float) -> None:
+        """Move the target network towards the online one.
+
+        Args:
+            tau: Part of the online weights in the new target weights.
+        """
+        with torch.no_grad():
+            torch._foreach_mul_(self._behind, 1 - tau)
+            torch._foreach_add_(self._behind, self._online, alpha=tau)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
         """Make gradient steps on batches from the replay buffer; `learn` calls this.
