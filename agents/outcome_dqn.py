@@ -28,6 +28,14 @@ from copyright_gym.agents.outcome_values import OutcomeValues
 from copyright_gym.agents.replay import MaskedSamples
 
 
+class _OutcomePolicy(DQNPolicy):
+    def make_q_net(self) -> QNetwork:
+        network = super().make_q_net()
+        layers = OutcomeValues(network.features_dim, network.net_arch, int(network.action_space.n))
+        network.q_net = layers  # type: ignore[assignment]  # SB3 only calls it
+        return network.to(self.device)
+
+
 class OutcomeDQN(MaskableDQN):
     """MaskableDQN with an `OutcomeValues` network.
 
@@ -35,7 +43,7 @@ class OutcomeDQN(MaskableDQN):
     was refused or none was made, and `a + k` if it was accepted, with k actions in all.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {}
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": _OutcomePolicy}
 
     def gradient_loss(self, batch: MaskedSamples) -> torch.Tensor:
         """Compute the Huber loss of the value after the answer, plus the answers' log loss.
@@ -66,14 +74,3 @@ class OutcomeDQN(MaskableDQN):
             "OutcomeDQN cannot learn from an environment, which does not tell answers: train it "
             "with HierarchicalDQN, or use MaskableDQN"
         )
-
-
-class _OutcomePolicy(DQNPolicy):
-    def make_q_net(self) -> QNetwork:
-        network = super().make_q_net()
-        layers = OutcomeValues(network.features_dim, network.net_arch, int(network.action_space.n))
-        network.q_net = layers  # type: ignore[assignment]  # SB3 only calls it
-        return network.to(self.device)
-
-
-OutcomeDQN.policy_aliases["MlpPolicy"] = _OutcomePolicy

@@ -92,6 +92,17 @@ def test_training_does_not_depend_on_the_global_numpy_state() -> None:
         assert torch.equal(weights, second.q_net.state_dict()[name]), name
 
 
+def test_the_target_network_follows_by_hand() -> None:
+    model = make_model(policy_kwargs={"net_arch": []})
+    online, target = model.q_net.q_net[0], model.q_net_target.q_net[0]
+    with torch.no_grad():
+        online.bias.fill_(1.0)
+        target.bias.fill_(5.0)
+    model.mix_target(0.25)
+    assert target.bias.tolist() == [4.0, 4.0, 4.0]
+    assert online.bias.tolist() == [1.0, 1.0, 1.0]
+
+
 @pytest.mark.parametrize(("double_q", "expected"), [(True, [4.5, 1.0]), (False, [5.5, 1.0])])
 def test_target_by_hand(double_q: bool, expected: list[float]) -> None:
     model = make_model(double_q=double_q, gamma=0.5, policy_kwargs={"net_arch": []})
