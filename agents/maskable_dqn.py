@@ -22,6 +22,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.type_aliases import MaybeCallback
+from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.common.vec_env import VecEnv
 from torch.nn import functional
 
@@ -84,8 +85,8 @@ class MaskableDQN(DQN):
         super()._setup_model()
         self.replay_buffer.rng = np.random.default_rng([0 if self.seed is None else self.seed, 1])
         # Kept, for walking through the modules takes as long as a small network's step.
-        self._online: list[torch.Tensor] = list(self.q_net.parameters())
-        self._behind: list[torch.Tensor] = list(self.q_net_target.parameters())
+        self._online = list(self.q_net.parameters())
+        self._behind = list(self.q_net_target.parameters())
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed the networks' initial weights, the exploration and the environment.
@@ -262,9 +263,7 @@ class MaskableDQN(DQN):
         Args:
             tau: Part of the online weights in the new target weights.
         """
-        with torch.no_grad():
-            torch._foreach_mul_(self._behind, 1 - tau)
-            torch._foreach_add_(self._behind, self._online, alpha=tau)
+        polyak_update(self._online, self._behind, tau)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
         """Make gradient steps on batches from the replay buffer; `learn` calls this.
