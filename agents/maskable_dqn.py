@@ -21,11 +21,12 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
-from stable_baselines3.common.type_aliases import MaybeCallback
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
 from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.common.vec_env import VecEnv
 from torch.nn import functional
 
+from copyright_gym.agents.final_mask import FinalMask
 from copyright_gym.agents.replay import NEXT_MASK_KEY, MaskableReplayBuffer, MaskedSamples
 
 
@@ -35,6 +36,18 @@ class MaskableDQN(DQN):
     Takes all arguments of `stable_baselines3.DQN` except `n_steps`, `optimize_memory_usage` and
     `replay_buffer_class`. Two runs with the same `seed` give the same weights, bit for bit.
 
+    Stable-Baselines3's `evaluate_policy` knows no masks and plays illegal actions; that of
+    sb3-contrib asks the environment for them:
+
+    ```python
+    from sb3_contrib.common.maskable.evaluation import evaluate_policy
+    mean, deviation = evaluate_policy(model, env, n_eval_episodes=20)
+    ```
+
+    `load` begins the stream of exploration anew from the seed, and like DQN's with an empty replay
+    buffer (see `save_replay_buffer`). So learning on is repeatable, but differs in its bits from
+    learning without a stop.
+
     Args:
         policy: The policy class or its name, as in DQN.
         env: An environment (or VecEnv) with Discrete actions and an `action_masks()` method.
@@ -42,7 +55,7 @@ class MaskableDQN(DQN):
         **kwargs: Passed to `stable_baselines3.DQN`.
 
     Raises:
-        ValueError: If an unsupported option is given.
+        ValueError: If an unsupported option is given, or observations are dictionaries.
     """
 
     replay_buffer: MaskableReplayBuffer
@@ -81,7 +94,20 @@ class MaskableDQN(DQN):
         model._setup_model()
         return model
 
+    @staticmethod
+    def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        masked = env if isinstance(env, VecEnv) else FinalMask(env)
+        return DQN._wrap_env(masked, verbose, monitor_wrapper)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_online", "_behind"]
+
     def _setup_model(self) -> None:
+        if isinstance(self.observation_space, spaces.Dict):
+            raise ValueError(
+                f"MaskableDQN needs observations that are arrays, not {self.observation_space}; "
+                "wrap the environment in gymnasium.wrappers.FlattenObservation"
+            )
         super()._setup_model()
         self.replay_buffer.rng = np.random.default_rng([0 if self.seed is None else self.seed, 1])
         # Kept, for walking through the modules takes as long as a small network's step.
@@ -145,7 +171,10 @@ class MaskableDQN(DQN):
             if info.get("TimeLimit.truncated", False):
                 # The environment is already reset: only its last info knows the mask.
                 if "action_mask" not in info:
-                    raise ValueError("a truncated step needs 'action_mask' in its info")
+                    raise ValueError(
+                        "a truncated step needs 'action_mask' in its info: give the environment to "
+                        "MaskableDQN itself, or make_vec_env(..., wrapper_class=FinalMask)"
+                    )
                 info[NEXT_MASK_KEY] = np.asarray(info["action_mask"], dtype=np.bool_)
         super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
         self._last_masks = masks

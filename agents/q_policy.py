@@ -189,7 +189,8 @@ def load_q_policy(path: str | Path) -> QPolicy:
             features=tuple(data["features"]),
             bins=dict(data["bins"]),
             hidden=tuple(data["hidden"]),
-            outcomes=data["outcomes"],
+            # The first files were written before there were values by answer.
+            outcomes=data.get("outcomes", False),
             actions=data["actions"],
             provenance=data["provenance"],
         )

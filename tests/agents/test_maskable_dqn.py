@@ -1,5 +1,8 @@
 """MaskableDQN on a tiny masked chain that can be solved by hand."""
 
+import json
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -7,9 +10,14 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.wrappers import FlattenObservation, TimeLimit
 from numpy.typing import NDArray
+from sb3_contrib.common.maskable.evaluation import evaluate_policy
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.evaluation import evaluate_policy as unmasked_evaluate_policy
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from copyright_gym.agents.final_mask import FinalMask
 from copyright_gym.agents.maskable_dqn import MaskableDQN
 from copyright_gym.agents.replay import MaskableReplayBuffer, MaskedSamples
 
@@ -43,6 +51,17 @@ class Chain(gym.Env[NDArray[np.float32], int]):
         self.state += 1
         done = int(action) == 0 or self.state == 3
         return self._observation(), reward, done, False, {}
+
+
+class Told(gym.ObservationWrapper[dict[str, Any], int, NDArray[np.float32]]):
+    """The chain with its observation in a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__(Chain())
+        self.observation_space = spaces.Dict({"state": Chain.observation_space})
+
+    def observation(self, observation: NDArray[np.float32]) -> dict[str, Any]:
+        return {"state": observation}
 
 
 def make_model(seed: int = 0, n_envs: int = 4, **kwargs: Any) -> MaskableDQN:
@@ -176,12 +195,60 @@ def test_bad_options_and_environments() -> None:
         make_model(n_steps=3)
     with pytest.raises(ValueError, match="Discrete"):
         MaskableReplayBuffer(10, Chain.observation_space, Chain.observation_space)
+    with pytest.raises(ValueError, match=r"arrays, not Dict.*FlattenObservation"):
+        MaskableDQN("MultiInputPolicy", Told(), device="cpu", buffer_size=10)
+    flat = FlattenObservation(Told())
+    MaskableDQN("MlpPolicy", flat, device="cpu", buffer_size=10, learning_starts=5).learn(10)
     plain = MaskableDQN("MlpPolicy", "CartPole-v1", device="cpu", buffer_size=10)
     with pytest.raises(ValueError, match="action_masks"):
         plain.learn(10)
 
 
-def test_save_and_load_keeps_the_policy(tmp_path: Any) -> None:
+def test_time_limits_are_looked_through() -> None:
+    # Cut off after two steps, an episode ends in the third state, where 0 and 1 are legal.
+    model = MaskableDQN(
+        "MlpPolicy",
+        TimeLimit(Chain(), 2),
+        seed=0,
+        device="cpu",
+        buffer_size=100,
+        learning_starts=200,
+    ).learn(90)
+    buffer = model.replay_buffer
+    cut = buffer.timeouts[:90, 0] == 1
+    assert cut.any()
+    np.testing.assert_array_equal(buffer.next_observations[:90, 0][cut].argmax(axis=1), 2)
+    assert np.unique(buffer.next_masks[:90, 0][cut], axis=0).tolist() == [[True, True, False]]
+
+
+def test_time_limits_inside_a_vec_env_need_the_final_mask() -> None:
+    def limited() -> gym.Env[Any, Any]:
+        return TimeLimit(Chain(), 1)
+
+    def model(env: Any) -> MaskableDQN:
+        return MaskableDQN("MlpPolicy", env, seed=0, device="cpu", buffer_size=100)
+
+    with pytest.raises(ValueError, match="wrapper_class=FinalMask"):
+        model(make_vec_env(limited, n_envs=2)).learn(20)
+    masked = model(make_vec_env(limited, n_envs=2, wrapper_class=FinalMask)).learn(20)
+    # From the first state one gets to the second, with any legal action but 0.
+    first = masked.replay_buffer
+    cut = first.timeouts[:10].astype(np.bool_)
+    assert (first.next_masks[:10][cut] == [True, True, False]).all()
+
+
+def test_evaluation_with_masks() -> None:
+    # The chain raises on an illegal action. Untrained, so that something illegal looks best.
+    model = make_model(seed=2)
+    with torch.no_grad():
+        model.q_net.q_net[-1].bias.copy_(torch.tensor([0.0, 50.0, 100.0]))
+    with pytest.raises(AssertionError, match="illegal action 2 in state 1"):
+        unmasked_evaluate_policy(model, Chain(), n_eval_episodes=1, warn=False)
+    mean, _ = evaluate_policy(model, Chain(), n_eval_episodes=2, warn=False)
+    assert mean == pytest.approx(0.0 + 0.1 + 0.5)  # the highest legal action: 2, then 1, then 1
+
+
+def test_save_and_load_keeps_the_policy(tmp_path: Path) -> None:
     model = make_model(seed=1).learn(200)
     model.save(tmp_path / "model.zip")
     loaded = MaskableDQN.load(tmp_path / "model.zip", device="cpu")
@@ -189,3 +256,37 @@ def test_save_and_load_keeps_the_policy(tmp_path: Any) -> None:
     before, _ = model.predict(observations, deterministic=True)
     after, _ = loaded.predict(observations, deterministic=True)
     np.testing.assert_array_equal(before, after)
+    with zipfile.ZipFile(tmp_path / "model.zip") as file:
+        assert not {"_online", "_behind", "q_net"} & set(json.loads(file.read("data")))
+
+
+def test_learning_goes_on_after_loading(tmp_path: Path) -> None:
+    model = make_model(seed=1).learn(800)
+    model.save(tmp_path / "model.zip")
+    model.save_replay_buffer(tmp_path / "buffer.pkl")
+
+    def resumed() -> MaskableDQN:
+        loaded = MaskableDQN.load(tmp_path / "model.zip", make_vec_env(Chain, 4), device="cpu")
+        loaded.load_replay_buffer(tmp_path / "buffer.pkl")
+        assert loaded.replay_buffer.size() == model.replay_buffer.size()
+        return loaded.learn(1600, reset_num_timesteps=False)
+
+    first, second = resumed(), resumed()
+    assert first.num_timesteps == 2400
+    assert first._n_updates > model._n_updates
+    for name, weights in first.q_net.state_dict().items():
+        assert torch.equal(weights, second.q_net.state_dict()[name]), name
+        assert not torch.equal(weights, model.q_net.state_dict()[name]), name
+    # The optimiser and the target move the networks that play.
+    values = first.q_net(torch.eye(3)).detach().numpy()
+    np.testing.assert_allclose(values[[0, 1, 2], [2, 1, 0]], [1.1, 1.1, 1.0], atol=0.1)
+
+
+def test_training_shows_in_tensorboard(tmp_path: Path) -> None:
+    make_model(tensorboard_log=str(tmp_path)).learn(400)
+    events = EventAccumulator(str(tmp_path / "DQN_1"))
+    events.Reload()
+    assert {"train/loss", "train/learning_rate", "rollout/ep_rew_mean"} <= set(
+        events.Tags()["scalars"]
+    )
+    assert all(event.value >= 0 for event in events.Scalars("train/loss"))
