@@ -6,10 +6,11 @@ of an entry point is "level.name", for example "holder.auction = my_package:Auct
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,62 @@ class Policy(Protocol):
 
 
 PolicyFactory = Callable[..., Policy]
+PolicyFunction = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[Any]]
+
+
+class FunctionPolicy:
+    """A policy that is a plain function of observation and mask, and so without state.
+
+    Args:
+        function: chooses the actions, as `Policy.act` does.
+        level: "round", "holder" or "joint".
+        order: visiting order that a holder policy asks for, or None.
+    """
+
+    stateless: ClassVar[bool] = True
+
+    def __init__(self, function: PolicyFunction, level: Level, order: str | None = None) -> None:
+        self.level = _known_level(level)
+        self.order = order
+        self._function = function
+
+    def reset(self, n: int, rng: np.random.Generator) -> None:
+        """Do nothing: the policy has no state."""
+
+    def act(self, observation: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[Any]:
+        """Ask the function."""
+        return self._function(observation, mask)
+
+
+def function_policy(
+    level: Level, order: str | None = None
+) -> Callable[[PolicyFunction], Callable[[], FunctionPolicy]]:
+    """Turn a plain function into what makes a policy, as a decorator.
+
+    ```python
+    @function_policy("holder")
+    def lowest(observation, mask):
+        return mask[:, 1].astype(int)  # the lowest markup, if there is money left
+
+
+    register_policy("lowest", "holder", lowest)
+    ```
+
+    An entry point may name the function just as well, and `lowest()` is the policy.
+
+    Args:
+        level: "round", "holder" or "joint".
+        order: visiting order that a holder policy asks for, or None.
+
+    Returns:
+        The decorator.
+
+    Raises:
+        PolicyError: the level is unknown.
+    """
+    _known_level(level)
+    return lambda function: functools.partial(FunctionPolicy, function, level, order)
+
 
 _registry: dict[tuple[str, str], PolicyFactory | str] = {
     ("round", "uniform"): "copyright_gym.heuristics:UniformRound",

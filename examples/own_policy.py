@@ -1,11 +1,7 @@
 """Four ways to bring your own policy: a class, a function, an SB3 model, an entry point.
 
-Takes seconds. The entry point needs no code: a package that declares
-
-    [project.entry-points."copyright_gym.policies"]
-    "holder.auction" = "my_package:Auction"
-
-adds a policy that `copyright-gym bench run --policies uniform+auction` finds.
+Takes seconds. For the entry point see `examples/plugin`: a package of its own whose policy
+`copyright-gym bench run --policies uniform+generous` finds once it is installed.
 """
 
 from __future__ import annotations
@@ -21,6 +17,7 @@ from stable_baselines3 import PPO
 from copyright_gym import MarketConfig, play, register_policy
 from copyright_gym.agents.sb3_policy import from_sb3
 from copyright_gym.heuristics import highest_legal
+from copyright_gym.policies import function_policy
 
 
 class Fixed:
@@ -41,9 +38,10 @@ class Fixed:
         return highest_legal(mask, np.full(len(mask), self.action))
 
 
-def generous() -> Fixed:
-    """A function that makes a policy."""
-    return Fixed(action=9)
+@function_policy("holder", order="value")
+def generous(observation: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """A function: the best value for money first, at the highest markup that is legal."""
+    return highest_legal(mask, np.full(len(mask), 10))
 
 
 def main() -> None:

@@ -1,45 +1,55 @@
-"""A policy in a package of its own, found through its entry point by the installed command."""
+"""The example plugin, installed as a package of its own: the installed command finds its policy."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-MODULE = """
-import numpy as np
-class Highest:
-    level, order, stateless = "holder", None, True
-    def reset(self, n, rng):
-        pass
-    def act(self, observation, mask):
-        return np.where(mask, np.arange(mask.shape[1]), 0).max(axis=1)
-"""
+import pytest
 
+PLUGIN = Path(__file__).parents[2] / "examples" / "plugin"
 COMMAND = "import sys; from copyright_gym.cli import main; sys.exit(main())"
+NAMES = "import copyright_gym as c; print('generous' in c.policy_names('holder'))"
+MAKE = "import copyright_gym as c; print(type(c.make_policy('generous', 'holder')).__name__)"
 
 
-def install(site: Path) -> None:
-    """Put the package where an installer would: a module and its dist-info."""
-    info = site / "highest_bidder-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "highest_bidder.py").write_text(MODULE)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: highest-bidder\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[copyright_gym.policies]\nholder.highest = highest_bidder:Highest\n"
-    )
-
-
-def test_installed_policy_joins_the_benchmark(synthetic_pack: str, tmp_path: Path) -> None:
-    install(tmp_path / "site")
-    words = ["bench", "run", "--policies", "uniform+highest", "--packs", synthetic_pack]
+def run(words: list[str], folder: Path, site: Path | None = None) -> str:
+    """Run Python with words, with a folder of installed packages, and return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-c", COMMAND, *words, "--episodes", "3", "--out", "bench"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        [sys.executable, *words],
+        cwd=folder,
+        env=os.environ | ({"PYTHONPATH": str(site)} if site else {}),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder into which pip installed the plugin, offline."""
+    folder = tmp_path_factory.mktemp("plugin")
+    # A copy, for the build leaves files beside the source.
+    source = shutil.copytree(PLUGIN, folder / "source")
+    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
+    target = folder / "site"
+    run(["-m", "pip", "install", *offline, "--target", str(target), str(source)], folder)
+    return target
+
+
+def test_the_registry_finds_the_installed_policy(site: Path, tmp_path: Path) -> None:
+    assert run(["-c", NAMES], tmp_path, site) == "True"
+    assert run(["-c", MAKE], tmp_path, site) == "FunctionPolicy"
+    assert run(["-c", NAMES], tmp_path) == "False"
+
+
+def test_the_installed_policy_joins_the_benchmark(
+    site: Path, synthetic_pack: str, tmp_path: Path
+) -> None:
+    words = ["bench", "run", "--policies", "uniform+generous", "--packs", synthetic_pack]
+    run(["-c", COMMAND, *words, "--episodes", "3", "--out", "bench"], tmp_path, site)
     (cell,) = (tmp_path / "bench" / "cells").iterdir()
-    assert "uniform+highest" in cell.name
+    assert "uniform+generous" in cell.name

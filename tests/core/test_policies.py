@@ -4,6 +4,7 @@ from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
+from tiny_market import make_tiny_pack, tiny_config
 
 from copyright_gym import (
     Market,
@@ -17,9 +18,17 @@ from copyright_gym import (
     register_policy,
 )
 from copyright_gym.errors import MissingExtraError, OptionError, PackError, PolicyError
-from copyright_gym.heuristics import GreedyHolder, GreedyRound, UniformHolder
+from copyright_gym.heuristics import (
+    GreedyHolder,
+    GreedyRound,
+    RandomHolder,
+    RandomJoint,
+    RandomRound,
+    UniformHolder,
+    highest_legal,
+)
 from copyright_gym.observations import HOLDER_FEATURES, MARKUPS, ROUND_FEATURES, SHARES
-from copyright_gym.policies import as_policy
+from copyright_gym.policies import as_policy, function_policy
 
 
 @pytest.fixture
@@ -49,6 +58,30 @@ def test_own_policies():
     assert "mine" in policy_names("holder")
     with pytest.raises(PolicyError, match="unknown level"):
         register_policy("mine", "top", GreedyRound)
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_plain_function_becomes_a_policy(synthetic_pack):
+    asked = []
+
+    @function_policy("holder", order="value")
+    def fifth(observation, mask):
+        asked.append(observation.shape)
+        return highest_legal(mask, np.full(len(mask), 5))
+
+    register_policy("fifth", "holder", fifth)
+    config = MarketConfig(pack=synthetic_pack)
+    named, given = (play(config, "uniform", which, range(4)) for which in ("fifth", fifth()))
+    np.testing.assert_array_equal(named.offers, given.offers)
+    assert set(asked) == {(4, len(HOLDER_FEATURES))}
+    base = Market(config).tables.base
+    assert np.isclose(named.offers, MARKUPS[5] * base).any()
+    assert (named.offers <= MARKUPS[5] * base * (1 + 1e-9)).all()
+    policy = make_policy("fifth", "holder")
+    assert policy.order == "value"
+    assert policies.is_stateless(policy)
+    with pytest.raises(PolicyError, match="unknown level 'top'"):
+        function_policy("top")
 
 
 @pytest.mark.usefixtures("registry")
@@ -115,6 +148,80 @@ def test_round_heuristics(synthetic_pack, name, shares):
     left = episodes.budget - np.cumsum(episodes.payments.sum(axis=2), axis=1)
     left = np.column_stack([np.full(50, episodes.budget), left[:, :-1]])
     np.testing.assert_allclose(episodes.round_budgets, left * SHARES[shares])
+
+
+class Recorded:
+    """Notes the actions of a holder policy that plays one market."""
+
+    level = "holder"
+
+    def __init__(self, policy):
+        self.policy, self.order = policy, policy.order
+        self.actions = []
+
+    def reset(self, n, rng):
+        self.policy.reset(n, rng)
+
+    def act(self, observation, mask):
+        actions = self.policy.act(observation, mask)
+        self.actions += actions.tolist()
+        return actions
+
+
+# Lots for 1.5, 0.9 and 0.6, which holders accept exactly; money for 1.65. Markups: 0.5, 0.58, 0.68,
+# 0.79, 0.93, 1.08, 1.26, 1.47, 1.71, 2.
+@pytest.mark.parametrize(
+    ("policy", "actions", "bought"),
+    [
+        # 1.65 / 3 is 0.37 of 1.5: nothing; 1.65 / 2 is 0.917 of 0.9: 0.79, refused; then 2 * 0.6.
+        (UniformHolder(), [0, 4, 10], [False, False, True]),
+        # 1.08 * 1.5 is paid. What is left, 0.03, is less than the lowest markup of the others.
+        (GreedyHolder(), [6, 1, 1], [True, False, False]),
+        # 0.93 is refused by all, and 1.26 * 1.5 is more than there is: capped, 1.65 is paid.
+        (GreedyHolder(0.9), [5, 5, 5], [False, False, False]),
+        (GreedyHolder(1.2), [7, 0, 0], [True, False, False]),
+    ],
+)
+def test_holder_heuristics_by_hand(tmp_path, policy, actions, bought):
+    recorded = Recorded(policy)
+    episodes = play(tiny_config(make_tiny_pack(tmp_path / "tiny")), "all", recorded, [0])
+    assert recorded.actions == actions
+    assert episodes.bought[0, 0].tolist() == bought
+
+
+class Given:
+    """A generator that draws what it is given."""
+
+    def __init__(self, draws):
+        self.draws = np.array(draws)
+
+    def random(self, shape):
+        assert shape == self.draws.shape
+        return self.draws
+
+    def uniform(self, low, high, shape):
+        assert shape == self.draws.shape
+        return low + (high - low) * self.draws
+
+
+@pytest.mark.parametrize("policy", [RandomRound(), RandomHolder()])
+def test_random_choice_by_hand(policy):
+    mask = np.array([[True, True, False], [True, False, False], [True, True, True]])
+    policy.reset(3, Given([[0.1, 0.3, 0.9], [0.0, 0.8, 0.9], [0.5, 0.4, 0.2]]))
+    assert policy.act(np.zeros((3, 1), np.float32), mask).tolist() == [1, 0, 0]
+    policy.reset(3, np.random.default_rng(0))
+    many = np.repeat(mask, 3000, axis=0)
+    counts = np.bincount(policy.act(np.zeros((9000, 1), np.float32), many), minlength=3)
+    # A half and a third of the first and the last 3,000, and all of the second.
+    np.testing.assert_allclose(counts, [5500, 2500, 1000], atol=150)
+
+
+def test_random_joint_by_hand():
+    policy = RandomJoint()
+    policy.reset(1, Given([[0.0, 0.5, 0.75]]))
+    action = policy.act(np.zeros((1, 1), np.float32), np.ones((1, 3), bool))
+    assert action.tolist() == [[-1.0, 0.0, 0.5]]
+    assert action.dtype == np.float32
 
 
 def test_uniform_holder_never_offers_more_than_an_even_share(synthetic_pack):
