@@ -1,7 +1,9 @@
 """The joint trainer: reproducible, legal, and better than where it started."""
 
 from itertools import zip_longest
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -89,6 +91,47 @@ def test_records_match_what_the_market_did(synthetic_pack: str) -> None:
     assert not rounds.accepted.any()
     assert not rounds.explored.any()
     assert not holders.disturbed.any()
+
+
+class InTurn:
+    """Draws for market after market as the generator that its environment has."""
+
+    def __init__(self, seeds: range) -> None:
+        self._generators = map(np.random.default_rng, seeds)
+
+    def standard_normal(self, out: np.ndarray) -> None:
+        next(self._generators).standard_normal(out=out)
+
+
+@pytest.mark.parametrize(
+    ("view", "pair", "fixed"),
+    [
+        ("HolderAllocation-v0", ("greedy", "random"), {"round_policy": "greedy"}),
+        ("RoundBudget-v0", ("random", "uniform"), {"holder_policy": "uniform"}),
+    ],
+)
+def test_records_are_what_the_vector_environments_show(
+    synthetic_pack: str, view: str, pair: tuple[str, str], fixed: dict[str, str]
+) -> None:
+    seeds = range(7, 27)
+    options: dict[str, Any] = {"pack": synthetic_pack, "rounds": 3, "rho": 0.2, "kappa": 0.1}
+    market, rng = Market(MarketConfig(**options), len(seeds)), np.random.default_rng(0)
+    policies = make_policy(pair[0], "round"), make_policy(pair[1], "holder")
+    round_actor, holder_actor = (Fixed(policy, rng) for policy in policies)
+    records = collect(market, InTurn(seeds), round_actor, holder_actor)  # type: ignore[arg-type]
+    record = records["Holder" in view]
+    env = gym.make_vec(
+        f"copyright_gym/{view}", len(seeds), autoreset_mode="Disabled", **fixed, **options
+    )
+    seen, infos = env.reset(seed=seeds.start)
+    assert (record.lengths == len(record.actions)).all()
+    for step, actions in enumerate(record.actions):
+        np.testing.assert_array_equal(record.observations[step], seen)
+        np.testing.assert_array_equal(record.masks[step], infos["action_mask"])
+        seen, rewards, ended, _, infos = env.step(actions)
+        np.testing.assert_allclose(record.rewards[step], rewards, rtol=0, atol=1e-15)
+        assert (ended == (step == len(record.actions) - 1)).all()
+    assert market.bought.any()
 
 
 def test_exploration_disturbs_the_other_level(synthetic_pack: str) -> None:

@@ -1,0 +1,90 @@
+"""Learners on markets that can be solved by hand.
+
+The tiny market: three lots for 1.5, 0.9 and 0.6 that add 0.30, 0.25 and 0.10, and money for 1.65.
+Holders accept 1.08 times the price and no lower markup. Best are the last two lots, 0.35.
+"""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_market import make_tiny_pack, tiny_config
+
+from copyright_gym import MarketConfig, play, play_joint
+from copyright_gym.agents import training
+from copyright_gym.agents.flat import train_flat
+from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
+from copyright_gym.agents.settings import Settings
+
+AS_BASELINE = Settings(**training._BASELINE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> MarketConfig:
+    return tiny_config(make_tiny_pack(tmp_path_factory.mktemp("tiny") / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def two_rounds(tmp_path_factory: pytest.TempPathFactory) -> MarketConfig:
+    """The same lots in two rounds, and twice the money: 3.3."""
+    return tiny_config(make_tiny_pack(tmp_path_factory.mktemp("two") / "two", rounds=2))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_hierarchical_dqn_buys_the_best(tiny: MarketConfig, seed: int) -> None:
+    trainer = HierarchicalDQN(tiny, seed=seed).learn(20_000)
+    episodes = play(tiny, *trainer.policies(), [0])
+    assert episodes.bought[0, 0].tolist() == [False, True, True]
+    assert episodes.quality[0, -1] == pytest.approx(0.35)
+
+
+@pytest.mark.parametrize("round_policy", ["uniform", "greedy"])
+def test_learned_holder_levels_buy_the_best(tiny: MarketConfig, round_policy: str) -> None:
+    # Both round policies set all the money aside for the only round.
+    trainer = HierarchicalDQN(tiny, round_policy=round_policy, settings=AS_BASELINE).learn(20_000)
+    episodes = play(tiny, *trainer.policies(), [0])
+    assert episodes.round_budgets[0, 0] == pytest.approx(1.65)
+    assert episodes.quality[0, -1] == pytest.approx(0.35)
+
+
+def test_a_learned_round_level_makes_the_best_of_uniform_offers(two_rounds: MarketConfig) -> None:
+    # Everything at once goes, by even shares, to the second and the third lot, and leaves too
+    # little: 0.35. With 0.6 or 0.7 of the money both are bought as well, and then the third
+    # holder's next lot: exposures of 4/3 and 5/3 add 0.50 * 4/7 + 0.20 * 5/8.
+    assert play(two_rounds, "all", "uniform", [0]).quality[0, -1] == pytest.approx(0.35)
+    trainer = HierarchicalDQN(two_rounds, holder_policy="uniform", settings=AS_BASELINE)
+    episodes = play(two_rounds, *trainer.learn(20_000).policies(), [0])
+    assert episodes.bought[0].tolist() == [[False, True, True], [False, False, True]]
+    assert episodes.quality[0, -1] == pytest.approx(0.5 * 4 / 7 + 0.2 * 5 / 8)
+
+
+def test_a_learned_round_level_makes_the_best_of_greedy_offers(two_rounds: MarketConfig) -> None:
+    # Everything at once pays for all three lots, 0.65. With 0.8 or 0.9 of the money the third has
+    # to wait, and the others are seen for longer: exposures of 4/3, 4/3 and 1/3.
+    assert play(two_rounds, "all", "greedy", [0]).quality[0, -1] == pytest.approx(0.65)
+    trainer = HierarchicalDQN(two_rounds, holder_policy="greedy", settings=AS_BASELINE)
+    episodes = play(two_rounds, *trainer.learn(40_000).policies(), [0])
+    assert episodes.bought[0].tolist() == [[True, True, False], [False, False, True]]
+    assert episodes.quality[0, -1] == pytest.approx((0.6 + 0.5) * 4 / 7 + 0.2 / 4)
+
+
+def test_ppo_finds_the_best_single_lot(tiny: MarketConfig) -> None:
+    # The first lot alone adds 0.30. Uniform offers get 0.10.
+    network = train_flat("ppo", tiny, seed=0, steps=18_000)
+    assert play_joint(tiny, network, [0]).quality[0, -1] >= 0.30 - 1e-9
+    assert play(tiny, "all", "uniform", [0]).quality[0, -1] == pytest.approx(0.10)
+
+
+def test_gradient_ascent_stops_short_of_the_best(tiny: MarketConfig) -> None:
+    # A limit that docs/policies.md tells of: it buys the second lot only, though 0.68 is left and
+    # the third one costs 0.65.
+    episodes = play_joint(tiny, "gradient", [0])
+    assert episodes.bought[0, 0].tolist() == [False, True, False]
+    assert episodes.quality[0, -1] == pytest.approx(0.25)
+    richer = replace(tiny, rho=0.9)  # 2.7 pays for the first two lots, which are the best then
+    assert play_joint(richer, "gradient", [0]).quality[0, -1] == pytest.approx(0.55)
