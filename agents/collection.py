@@ -1,4 +1,8 @@
-"""Play batches of markets with exploration and record what each level saw and did."""
+"""Play batches of markets with exploration and record what each level saw and did.
+
+Both levels decide on one `Market`: an environment would show one of them only, and add infos and
+copies to each step. What it gives for the same draws and actions is the same.
+"""
 
 from __future__ import annotations
 
