@@ -29,6 +29,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     METHOD + "-without-outcomes": {"outcomes": False},
     METHOD + "-with-double-q": {"double_q": True},
     METHOD + "-without-order": {"order": None},
+    METHOD + "-within-round": {"beyond_round": False},
+    METHOD + "-without-masks": {"masked": False},
 }
 """By name, the settings in which a variant differs from the method."""
 
@@ -136,11 +138,11 @@ def describe(trainer: HierarchicalDQN, what: str) -> dict[str, Any]:
 
     Args:
         trainer: the trainer.
-        what: the word of the training command, "hierarchical" or "baselines".
+        what: "hierarchical", "baselines" or the name of a contestant of a benchmark.
 
     Returns:
-        JSON values: command, seed, steps, pack, its fingerprint, quality model, rho, settings
-        and package version.
+        JSON values: command (that of the benchmark for what `train` does not make), seed, steps,
+        pack, its fingerprint, quality model, rho, settings and package version.
     """
     config = trainer.config
     pack = load_pack(config.pack)
@@ -148,6 +150,11 @@ def describe(trainer: HierarchicalDQN, what: str) -> dict[str, Any]:
         f"copyright-gym train {what} --pack {pack.name} --seed {trainer.seed} "
         f"--steps {trainer.budget}"
     )
+    if what not in (METHOD, "baselines") or config.rho != MarketConfig.rho:
+        command = (
+            f"copyright-gym bench run --policies {what} --packs {pack.name} --rho {config.rho:g} "
+            f"--seeds {trainer.seed} --steps {trainer.budget} --out runs/bench"
+        )
     return {
         "command": command,
         "seed": trainer.seed,

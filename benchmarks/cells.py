@@ -10,8 +10,9 @@ from pathlib import Path
 
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.contestants import expand, is_trained, label, policy_fingerprints
-from copyright_gym.benchmarks.evaluate import evaluation_seeds
+from copyright_gym.benchmarks.evaluate import LAST_TRAINING_SEED, evaluation_seeds
 from copyright_gym.config import MarketConfig
+from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack
 
 LIVE = "live"
@@ -100,7 +101,7 @@ def make_cells(
         policies: contestants and groups of them.
         packs: names or folders of packs.
         rhos: budgets.
-        seeds: seeds of the trainings.
+        seeds: seeds of the trainings, at most `LAST_TRAINING_SEED`.
         steps: interaction budget of each training.
         evaluation_seed: seed of the evaluation's markets, the same for all.
         episodes: number of markets.
@@ -116,6 +117,11 @@ def make_cells(
         OptionError: an option is out of range.
     """
     evaluation_seeds(evaluation_seed, episodes)
+    if any(not 0 <= seed <= LAST_TRAINING_SEED for seed in seeds):
+        raise OptionError(
+            f"seeds of trainings must lie in 0 to {LAST_TRAINING_SEED}, below those of the "
+            f"markets of the evaluation, not {list(seeds)}"
+        )
     for pack in packs:
         load_pack(pack)
     quality = LIVE if live else "surrogate"

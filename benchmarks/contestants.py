@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,17 +23,15 @@ from copyright_gym.agents.baselines import (
     LEARNED,
     TRAINED_BASELINES,
 )
-from copyright_gym.agents.evolution import evolve, load_linear
-from copyright_gym.agents.flat import FLAT, load_network, train_flat
+from copyright_gym.agents.evolution import load_linear
+from copyright_gym.agents.flat import FLAT, load_network
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
-from copyright_gym.agents.training import ABLATIONS, METHOD, METHOD_HOLDER, describe, train
-from copyright_gym.benchmarks.learning_curves import CURVE, curve_bytes
+from copyright_gym.agents.training import ABLATIONS, METHOD, METHOD_HOLDER
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
 from copyright_gym.policies import Level, Policy, as_policy, policy_names
 from copyright_gym.rollout import Episodes, play, play_joint
 from copyright_gym.tables import make_tables
-from copyright_gym.whole_file import write_whole
 
 _FILE = ".safetensors"
 
@@ -97,28 +94,6 @@ def expand(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def ready(names: Sequence[str]) -> list[str]:
-    """Replace the words of groups, and refuse contestants that must be trained first.
-
-    Args:
-        names: contestants and groups.
-
-    Returns:
-        Contestants, each once.
-
-    Raises:
-        PolicyError: a name is unknown, or of a contestant that must be trained first.
-    """
-    found = expand(names)
-    for name in found:
-        if is_trained(name):
-            raise PolicyError(
-                f"{name!r} must be trained first: run copyright-gym train or bench run, and name "
-                "its policy files as ROUND+HOLDER"
-            )
-    return found
-
-
 def label(name: str) -> str:
     """Return a contestant's name in the results."""
     return name.rpartition("=")[0] or name
@@ -126,52 +101,38 @@ def label(name: str) -> str:
 
 def policy_fingerprints(name: str) -> list[str]:
     """Return the SHA-256 of the policy files that a contestant names."""
-    halves = name.rpartition("=")[2].split("+")
-    paths = [Path(half) for half in halves if half.endswith(_FILE)]
+    paths = _named_files(name)
     if any(not path.is_file() for path in paths):
         raise PolicyError(f"a policy file of {name!r} is missing")
-    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    return [_sha256(path) for path in paths]
+
+
+def files_training(name: str) -> tuple[int | None, int]:
+    """Tell how the policy files that a contestant names were trained, by their cards.
+
+    Args:
+        name: the contestant.
+
+    Returns:
+        The seed, None if files differ in it, and the steps; None and 0 if it names no file.
+    """
+    cards = [load_q_policy(path).card.provenance for path in _named_files(name)]
+    seeds = {card.get("seed") for card in cards}
+    steps = max((int(card.get("steps", 0)) for card in cards), default=0)
+    return seeds.pop() if len(seeds) == 1 else None, steps
+
+
+def _named_files(name: str) -> list[Path]:
+    return [Path(half) for half in name.rpartition("=")[2].split("+") if half.endswith(_FILE)]
+
+
+def _sha256(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def is_trained(name: str) -> bool:
     """Return whether a contestant must be trained first."""
     return name in (METHOD, *ABLATIONS, *METHOD_HOLDER, EVOLVED, *FLAT, *TRAINED_BASELINES)
-
-
-def train_files(
-    name: str, config: MarketConfig, seed: int, steps: int, folder: Path
-) -> dict[str, Path]:
-    """Train a contestant unless its files are there, and return them by level.
-
-    Args:
-        name: a contestant for which `is_trained` holds.
-        config: options of the markets.
-        seed: seed of the training.
-        steps: interaction budget in holder decisions.
-        folder: where the files are kept; made in one step, so that it is complete or absent.
-
-    Returns:
-        The policy files of the learned levels, and what was written beside them, by stem.
-    """
-    draft = folder.with_name(f".{folder.name}.draft")
-    if not folder.is_dir() and name == EVOLVED:
-        policy = evolve(config, seed=seed, steps=steps)
-        write_whole(draft / "holder.json", policy.text().encode())
-        draft.replace(folder)
-    elif not folder.is_dir() and name in FLAT:
-        data = train_flat(name, config, seed=seed, steps=steps).data()
-        write_whole(draft / "network.npz", data)
-        draft.replace(folder)
-    elif not folder.is_dir():
-        trainer = train(
-            name, pack=config.pack, seed=seed, steps=steps, rho=config.rho, progress=False
-        )
-        for learned in trainer.policies(describe(trainer, name)):
-            if isinstance(learned, QPolicy):
-                learned.save(draft / f"{learned.level}{_FILE}")
-        write_whole(draft / CURVE, curve_bytes(name, config, seed, steps, trainer.curve))
-        draft.replace(folder)
-    return {path.stem: path for path in folder.iterdir()}
 
 
 def play_contestant(
@@ -223,10 +184,16 @@ def policy_settings(
         files: as in `play_contestant`.
 
     Returns:
-        JSON values: of a Q-network the settings of its training, of others their options.
+        JSON values: of a Q-network the settings of its training, of a policy file all that its
+        card says of where it comes from and the file's SHA-256, of others the numbers and texts
+        among their public attributes.
     """
     policies = _policies(name, _shown(name, config), files)
-    return {policy.level: _settings(policy) for policy in policies}
+    found = {policy.level: _settings(policy) for policy in policies}
+    for path in _named_files(name):
+        card = load_q_policy(path).card
+        found[card.level] = {**card.provenance, "sha256": _sha256(path)}
+    return found
 
 
 def _shown(name: str, config: MarketConfig) -> MarketConfig:
@@ -237,9 +204,11 @@ def _shown(name: str, config: MarketConfig) -> MarketConfig:
 def _settings(policy: Policy) -> dict[str, Any]:
     if isinstance(policy, QPolicy):
         return dict(policy.card.provenance.get("settings", {}))
-    options = inspect.signature(type(policy)).parameters
-    given = {name: option.default for name, option in options.items()}
-    return {n: value for n, value in given.items() if isinstance(value, int | float | str)}
+    return {
+        name: value
+        for name, value in vars(policy).items()
+        if isinstance(value, int | float | str) and not name.startswith("_")
+    }
 
 
 def _policies(name: str, config: MarketConfig, files: dict[str, Path]) -> list[Policy]:

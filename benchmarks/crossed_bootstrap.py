@@ -97,6 +97,35 @@ def crossed_improvement(
     return _interval(mean(_markets(wins.reshape(size, -1), shares.reshape(-1, size), rng)))
 
 
+def crossed_means(*strata: ArrayLike, seed: int, resamples: int = 500) -> list[Interval]:
+    """Compute the means of k quantities of a policy's episodes at once.
+
+    Args:
+        strata: Arrays (trainings, n, k); each is resampled for itself. NaN is left out.
+        seed: Seed of the resampling, the same draws for all quantities.
+        resamples: Number of bootstrap samples.
+
+    Returns:
+        The k means with their 95 % intervals; NaN where nothing is known.
+    """
+    rng = np.random.default_rng(seed)
+    sums = weights = np.zeros((1 + resamples, np.shape(strata[0])[2]))
+    for values in strata:
+        table = np.asarray(values, dtype=np.float64)
+        shares, counts = _shares(rng, table, resamples), _counts(rng, table.shape[1], resamples)
+        for share, rows in zip(shares.T[:, :, None], table, strict=True):
+            known = np.isfinite(rows)
+            sums = sums + share * (counts @ np.where(known, rows, 0.0))
+            weights = weights + share * (counts @ known.astype(np.float64))
+    means = np.divide(sums, weights, out=np.full_like(sums, np.nan), where=weights > 0)
+    return [
+        _interval(column[np.append(True, np.isfinite(column[1:]))])
+        if np.isfinite(column).sum() > 1
+        else Interval(np.nan, np.nan, np.nan)
+        for column in means.T
+    ]
+
+
 def _table(values: ArrayLike) -> Floats:
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or table.size == 0:
@@ -134,6 +163,13 @@ def _markets(table: Floats, shares: Floats, rng: np.random.Generator) -> Floats:
     markets = rng.integers(n, size=(len(shares), n))
     markets[0] = np.arange(n)
     return np.take_along_axis(shares @ table, markets, axis=1)
+
+
+def _counts(rng: np.random.Generator, n: int, resamples: int) -> Floats:
+    """Draw how often each of n markets comes, behind a first row with each once."""
+    draws = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
+    counts = np.bincount(draws.ravel(), minlength=resamples * n).reshape(resamples, n)
+    return np.concatenate([np.ones((1, n)), counts])
 
 
 def _interval(found: Floats) -> Interval:

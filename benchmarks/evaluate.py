@@ -24,6 +24,8 @@ from copyright_gym.whole_file import write_whole
 
 _SPACING = 1_000_000
 _LAST_SEED = 4000
+LAST_TRAINING_SEED = 800_000
+"""Flat learners draw their first markets from seed, seed + 1, ...: below all other markets'."""
 
 SCHEMA = pa.schema(
     [
@@ -49,8 +51,10 @@ accepted / made offers, 0 if none was made. `version`: of this package."""
 def evaluation_seeds(seed: int, episodes: int) -> range:
     """Return the seeds of evaluation markets.
 
-    They are disjoint for different values of `seed`, and from all that a training meets: a
-    training's generator is seeded by two words, an evaluation market's by one.
+    They are disjoint for different values of `seed`, and from all that a training meets. The
+    method, the baselines and CMA-ES seed their generators by two or three words, an evaluation
+    market's is seeded by one. Flat learners seed their 16 environments by one word each, the
+    training's seed and the next ones; these are at most `LAST_TRAINING_SEED` + 15.
 
     Args:
         seed: seed of the evaluation, from 0 to 4000.
@@ -133,24 +137,3 @@ def write_rows(rows: pa.Table, path: str | Path) -> None:
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)
     write_whole(path, buffer.getvalue())
-
-
-def read_rows(path: str | Path) -> pa.Table:
-    """Read rows from a Parquet file.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The rows.
-
-    Raises:
-        OptionError: there is no such file, or it does not hold rows of an evaluation.
-    """
-    source = Path(path)
-    if not source.is_file():
-        raise OptionError(f"no file {source}")
-    try:
-        return pq.read_table(source, schema=SCHEMA)
-    except (pa.ArrowException, ValueError) as error:
-        raise OptionError(f"{source} does not hold rows of an evaluation: {error}") from error

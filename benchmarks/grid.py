@@ -9,9 +9,11 @@ from __future__ import annotations
 import io
 import json
 import platform
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,21 +31,23 @@ from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.contestants import (
     ORACLE,
     HoldersError,
+    files_training,
     label,
     play_contestant,
     policy_settings,
-    train_files,
 )
 from copyright_gym.benchmarks.economics import measures
 from copyright_gym.benchmarks.evaluate import evaluation_seeds
 from copyright_gym.benchmarks.provenance import code_commit
+from copyright_gym.benchmarks.trainings import FOLDER, train_files
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack
 from copyright_gym.rollout import Episodes
 from copyright_gym.whole_file import write_whole
 
-_ECONOMICS = (
+_LIBRARIES = ("numpy", "torch", "gymnasium", "stable_baselines3")
+ECONOMICS = (
     "overspent",
     "underpaid",
     "gini",
@@ -52,10 +56,13 @@ _ECONOMICS = (
     "loss_payment",
     "overpayment",
 )
+"""Columns of the economic measures."""
 
 
 def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
     """Run the cells that are not there yet, with a progress bar.
+
+    It tells on stderr how many were there. After an error no further cell is begun.
 
     Args:
         cells: the cells.
@@ -64,6 +71,9 @@ def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
     """
     commit = code_commit()
     missing = [cell for cell in cells if not (out / cell.path).is_file()]
+    if len(missing) < len(cells):
+        there = len(cells) - len(missing)
+        print(f"{there} of {len(cells)} cells were there already", file=sys.stderr)
     with tqdm(
         total=len(cells), initial=len(cells) - len(missing), unit="cell", disable=None
     ) as bar:
@@ -75,9 +85,13 @@ def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
             return
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             jobs = [pool.submit(run_cell, cell, out, commit) for cell in missing]
-            for job in as_completed(jobs):
-                job.result()
-                bar.update()
+            try:
+                for job in as_completed(jobs):
+                    job.result()
+                    bar.update()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def run_cell(cell: Cell, out: Path, commit: str) -> None:
@@ -93,7 +107,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     seeds = evaluation_seeds(cell.evaluation_seed, n)
     files: dict[str, Path] = {}
     if cell.training_seed is not None:
-        folder = out / "trained" / cell.training_key
+        folder = out / FOLDER / cell.training_key
         files = train_files(
             cell.policy, cell.training_config, cell.training_seed, cell.steps, folder
         )
@@ -118,10 +132,13 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     if cell.source is not None:
         source = load_pack(cell.source)
         settings |= {"trained_on": source.name, "trained_on_sha256": pack_fingerprint(source)}
+    seed, steps = cell.training_seed, cell.steps
+    if seed is None:
+        seed, steps = files_training(cell.policy)
     constant = {
         "policy": label(cell.policy),
-        "training_seed": cell.training_seed,
-        "training_steps": cell.steps,
+        "training_seed": seed,
+        "training_steps": steps,
         "pack": pack.name,
         "pack_sha256": pack_fingerprint(pack),
         "quality_model": config.quality,
@@ -130,9 +147,9 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
         "evaluation_seed": cell.evaluation_seed,
         "commit": commit,
         "version": __version__,
-        "numpy": np.__version__,
-        "torch": str(torch.__version__),
         "python": platform.python_version(),
+        **{name: version(name.replace("_", "-")) for name in _LIBRARIES},
+        "torch": str(torch.__version__),  # with its build
     }
     missing = np.full(n, np.nan)
     columns = {name: [value] * n for name, value in constant.items()}
@@ -165,12 +182,15 @@ GRID_SCHEMA = pa.schema(
         ("rho", pa.float64()),
         ("settings", pa.string()),
         ("evaluation_seed", pa.int64()),
-        *((name, pa.string()) for name in ("commit", "version", "numpy", "torch", "python")),
+        *((name, pa.string()) for name in ("commit", "version", "python", *_LIBRARIES)),
         ("seed", pa.int64()),
-        *((name, pa.float64()) for name in ("quality", "spent", "acceptance", *_ECONOMICS)),
+        *((name, pa.float64()) for name in ("quality", "spent", "acceptance", *ECONOMICS)),
     ]
 )
-"""Columns of the rows of a cell, one row per episode; NaN if a policy could not play there."""
+"""Columns of the rows of a cell, one row per episode; NaN if a policy could not play there.
+
+Cells of earlier versions lack some libraries' versions; they are read as null.
+"""
 
 LIVE_SCHEMA = pa.schema(
     [*GRID_SCHEMA, ("predicted", pa.float64()), ("surrogate_quality", pa.float64())]

@@ -11,26 +11,23 @@ import io
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.contestants import ORACLE, is_trained
+from copyright_gym.benchmarks.contestants import ORACLE
 from copyright_gym.benchmarks.crossed_bootstrap import (
     crossed_difference,
     crossed_improvement,
     crossed_interval,
 )
+from copyright_gym.benchmarks.economics_report import write_economics
 from copyright_gym.benchmarks.grid import read_grid
-from copyright_gym.benchmarks.grid_charts import draw_grid, oracle_shares
+from copyright_gym.benchmarks.grid_charts import Line, draw_grid, oracle_shares
+from copyright_gym.benchmarks.grid_values import Floats, Group, Table, by_training, trained_policies
 from copyright_gym.benchmarks.learning_curves import write_curves
 from copyright_gym.benchmarks.statistics import Interval, interquartile_mean
 from copyright_gym.benchmarks.text import interval_text, markdown_table
 from copyright_gym.errors import OptionError
 from copyright_gym.whole_file import write_whole
 
-Floats = NDArray[np.float64]
-Group = tuple[str, float]
-
-_COLUMNS = ("pack", "rho", "policy", "training_seed", "seed")
 _HEADER = (
     "pack",
     "rho",
@@ -38,53 +35,18 @@ _HEADER = (
     "trainings",
     "mean quality [95 %]",
     "IQM [95 %]",
-    "share of oracle",
+    "share of oracle [95 %]",
     "difference to {} [95 %]",
     "P(better than {}) [95 %]",
 )
 
 
-def qualities(
-    folder: Path, cells: str = "cells", column: str = "quality"
-) -> dict[Group, dict[str, Floats]]:
-    """Read the final qualities of a benchmark.
-
-    Args:
-        folder: what `bench run` wrote.
-        cells: which of its cells, see `read_grid`.
-        column: what to read of each episode.
-
-    Returns:
-        By pack and budget, then by policy: float64 (trainings, n), a column per market, the same
-        markets in the same order for all; one row if nothing was trained.
-
-    Raises:
-        OptionError: there are no cells, or policies met different markets.
-    """
-    columns = read_grid(folder, cells).to_pydict()
-    found: dict[Group, dict[str, dict[int | None, dict[int, float]]]] = {}
-    for pack, rho, policy, training, seed, quality in zip(
-        *(columns[name] for name in (*_COLUMNS, column)), strict=True
-    ):
-        trainings = found.setdefault((pack, rho), {}).setdefault(policy, {})
-        trainings.setdefault(training, {})[seed] = quality
-    for (pack, rho), policies in found.items():
-        markets = {tuple(sorted(row)) for rows in policies.values() for row in rows.values()}
-        if len(markets) > 1:
-            raise OptionError(f"policies met different markets of {pack!r} at rho = {rho}")
-    return {
-        group: {
-            policy: np.array([[row[seed] for seed in sorted(row)] for row in rows.values()])
-            for policy, rows in policies.items()
-        }
-        for group, policies in sorted(found.items())
-    }
-
-
 def write_report(folder: Path, *, reference: str | None = None) -> str:
-    """Write `report.md`, `report.csv`, `report.tex`, `quality.png` and `profiles.png`.
+    """Write `report.md`, `report.csv`, `report.tex` and charts.
 
-    Where something was trained, also `learning.csv` and `learning.png`.
+    The charts are `quality.png`, `comparison.png` and `profiles.png`. Economic measures go to
+    `economics.md` and `economics.csv`. Where something was trained, there are also `learning.csv`
+    and `learning.png`.
 
     Args:
         folder: what `bench run` wrote.
@@ -96,57 +58,75 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
         pack and budget.
 
     Raises:
-        OptionError: there are no cells, no rows of the reference somewhere, or a learning curve
-            is damaged.
+        OptionError: there are no cells, no rows of the reference somewhere, cells do not go
+            together, or a learning curve is damaged.
     """
-    groups = qualities(folder)
+    rows = read_grid(folder)
+    groups, trained = by_training(rows), trained_policies(rows)
     reference = reference or _best(groups)
-    rows = []
+    lines: dict[Group, dict[str, Line]] = {}
     for (pack, rho), policies in groups.items():
         if reference not in policies:
             raise OptionError(f"no cell of {reference!r} for the pack {pack!r} and rho = {rho}")
-        for policy in sorted(policies, key=lambda name: -float(policies[name].mean())):
-            rows.append((pack, f"{rho:g}", *_row(policies, policy, reference)))
+        order = sorted(policies, key=lambda name: -float(policies[name].mean()))
+        lines[pack, rho] = {policy: _line(policies, policy, reference) for policy in order}
     header = tuple(title.format(reference) for title in _HEADER)
-    tables = [_summary(groups)] if any(ORACLE in played for played in groups.values()) else []
-    markdown = "\n\n".join([*tables, markdown_table(header, rows)])
+    body = [
+        (pack, f"{rho:g}", policy, str(n) if policy in trained else "–", *_texts(line))
+        for (pack, rho), found in lines.items()
+        for policy, line in found.items()
+        for n in [len(groups[pack, rho][policy])]
+    ]
+    tables = []
+    if any(ORACLE in policies for policies in groups.values()):
+        tables = [_summary(groups, trained)]
+    markdown = "\n\n".join([*tables, markdown_table(header, body)])
     table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows((header, *rows))
+    csv.writer(table, lineterminator="\n").writerows((header, *body))
     latex = "\n".join(
         [
             rf"\begin{{tabular}}{{{'l' * len(header)}}}",
-            *(" & ".join(map(_escaped, line)) + r" \\" for line in (header, *rows)),
+            *(" & ".join(map(_escaped, line)) + r" \\" for line in (header, *body)),
             r"\end{tabular}",
         ]
     )
     for name, text in (("md", markdown), ("csv", table.getvalue()), ("tex", latex)):
-        write_whole(folder / f"report.{name}", (text.rstrip() + "\n").encode())
-    draw_grid(groups, folder)
+        write_whole(folder / f"report.{name}", text.rstrip() + "\n")
+    draw_grid(groups, lines, reference, folder)
+    write_economics(rows, trained, folder)
     write_curves(folder)
     return markdown
 
 
-def _row(policies: dict[str, Floats], policy: str, reference: str) -> tuple[str, ...]:
-    """Tell of a policy on the markets of one pack and budget, from its name on."""
+def _line(policies: dict[str, Floats], policy: str, reference: str) -> Line:
+    """Measure a policy on the markets of one pack and budget."""
     values, other = policies[policy], policies[reference]
     compared = policy != reference
-    return (
-        policy,
-        _trainings(policy, len(values)),
-        interval_text(crossed_interval(values, seed=0)),
-        interval_text(crossed_interval(values, statistic=interquartile_mean, seed=0)),
-        f"{values.mean() / policies[ORACLE].mean():.3f}" if ORACLE in policies else "–",
-        interval_text(crossed_difference(values, other, seed=0), "+.4f") if compared else "–",
-        interval_text(crossed_improvement(values, other, seed=0), ".2f") if compared else "–",
+    return Line(
+        crossed_interval(values, seed=0),
+        crossed_interval(values, statistic=interquartile_mean, seed=0),
+        crossed_interval(oracle_shares(policies, policy), seed=0) if ORACLE in policies else None,
+        crossed_difference(values, other, seed=0) if compared else None,
+        crossed_improvement(values, other, seed=0) if compared else None,
     )
 
 
-def _trainings(policy: str, n: int) -> str:
-    return str(n) if is_trained(policy) else "–"
+def _texts(line: Line) -> list[str]:
+    forms = (".4f", ".4f", ".3f", "+.4f", ".2f")
+    shown = (line.quality, line.iqm, line.share, line.lead, line.better)
+    return [_text(interval, form) for interval, form in zip(shown, forms, strict=True)]
 
 
-def _summary(groups: dict[Group, dict[str, Floats]]) -> str:
-    """Tell the shares of the oracle's quality over all packs, by budget; best policies first."""
+def _text(interval: Interval | None, form: str) -> str:
+    return "–" if interval is None else interval_text(interval, form)
+
+
+def _summary(groups: Table, trained: set[str]) -> str:
+    """Tell the shares of the oracle's quality over all packs, by budget.
+
+    Policies that were played everywhere come first, and then those of which shares are missing;
+    each best first.
+    """
     rhos = sorted({rho for _, rho in groups})
     packs = {rho: [group for group in groups if group[1] == rho] for rho in rhos}
     lines: dict[str, list[Interval | None]] = {}
@@ -157,21 +137,35 @@ def _summary(groups: dict[Group, dict[str, Floats]]) -> str:
             lines.setdefault(policy, []).append(
                 crossed_interval(*shares, seed=0) if played else None
             )
-    known = {name: [share.estimate for share in line if share] for name, line in lines.items()}
-    order = sorted((name for name in lines if known[name]), key=lambda name: -np.mean(known[name]))
+
+    def place(name: str) -> tuple[int, float]:
+        known = [share.estimate for share in lines[name] if share]
+        return len(rhos) - len(known), -float(np.mean(known))
+
     return markdown_table(
-        ("share of oracle [95 %]", *(f"rho {rho:g}, {len(packs[rho])} packs" for rho in rhos)),
+        (
+            "share of oracle [95 %]",
+            "trainings",
+            *(f"rho {rho:g}, {len(packs[rho])} packs" for rho in rhos),
+        ),
         [
             (
                 name,
-                *("–" if share is None else interval_text(share, ".3f") for share in lines[name]),
+                _trainings(groups, name) if name in trained else "–",
+                *(_text(share, ".3f") for share in lines[name]),
             )
-            for name in order
+            for name in sorted((name for name in lines if any(lines[name])), key=place)
         ],
     )
 
 
-def _best(groups: dict[Group, dict[str, Floats]]) -> str:
+def _trainings(groups: Table, policy: str) -> str:
+    """Tell how many trainings a policy has on a pack and budget: "2", or "1 to 3"."""
+    counts = {len(policies[policy]) for policies in groups.values() if policy in policies}
+    return " to ".join(map(str, sorted({min(counts), max(counts)})))
+
+
+def _best(groups: Table) -> str:
     shared = set.intersection(*(set(policies) for policies in groups.values()))
     names = sorted(shared - {ORACLE})
     if not names:

@@ -17,11 +17,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.contestants import label, play_contestant, ready
+from copyright_gym.benchmarks.contestants import label, play_contestant
 from copyright_gym.benchmarks.evaluate import evaluation_seeds
 from copyright_gym.benchmarks.provenance import facts
 from copyright_gym.benchmarks.statistics import Interval, bootstrap
 from copyright_gym.benchmarks.text import interval_text, markdown_table
+from copyright_gym.benchmarks.trainings import Trainings, ready
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PackError
 from copyright_gym.exposure_surrogate import ExposureSurrogate
@@ -147,15 +148,20 @@ class IdentityGain:
 
 
 def identity_gains(
-    config: MarketConfig, policy: str, seeds: Sequence[int], markets: dict[Kind, list[MarketConfig]]
+    config: MarketConfig,
+    policy: str,
+    seeds: Sequence[int],
+    markets: dict[Kind, list[MarketConfig]],
+    files: dict[str, Path] | None = None,
 ) -> list[IdentityGain]:
     """Play with and without second identities.
 
     Args:
         config: options of the markets as they are.
-        policy: a contestant that needs no training.
+        policy: a contestant.
         seeds: one per market.
         markets: by kind, what `derive_market` returned for each holder.
+        files: of a contestant that is trained first, as in `play_contestant`.
 
     Returns:
         What each holder gains.
@@ -164,7 +170,7 @@ def identity_gains(
         HoldersError: the policy plays with another number of holders only.
     """
     normals = draw_normals(config, seeds)
-    before = play_contestant(policy, config, seeds, {}, normals=normals)
+    before = play_contestant(policy, config, seeds, files or {}, normals=normals)
     gains = []
     for holder, facts_of in enumerate(load_pack(config.pack).holders):
         truth = before.expectations[:, :, holder]
@@ -172,7 +178,7 @@ def identity_gains(
         more, change = {}, {}
         for kind, derived in markets.items():
             doubled = np.append(normals, normals[:, [holder]], axis=1)
-            after = play_contestant(policy, derived[holder], seeds, {}, normals=doubled)
+            after = play_contestant(policy, derived[holder], seeds, files or {}, normals=doubled)
             more[kind] = bootstrap(utility(after, truth, holder, kind) - honest, seed=0)
             change[kind] = bootstrap(after.quality[:, -1] - before.quality[:, -1], seed=0)
         gains.append(IdentityGain(facts_of.name, bootstrap(honest, seed=0), more, change))
@@ -186,16 +192,18 @@ def identities(
     rho: float,
     evaluation_seed: int,
     episodes: int,
+    trainings: Trainings,
     as_json: bool = False,
 ) -> str:
     """Measure the gain from second identities for the command line.
 
     Args:
-        policies: contestants that need no training, or groups of them.
+        policies: contestants and groups of them.
         pack: the pack, a name or a folder.
         rho: the budget.
         evaluation_seed: seed of the markets.
         episodes: number of markets.
+        trainings: where to find those of contestants that are trained first.
         as_json: return JSON, intervals as [mean, low, high], in place of tables.
 
     Returns:
@@ -205,11 +213,11 @@ def identities(
         OptionError: an option is out of range.
         PackError: the pack is unknown or its surrogate has another form than "exposure", or a
             policy cannot use a surrogate of the form "identities".
-        PolicyError: a contestant is unknown, must be trained first, or plays with another number
-            of holders only.
+        PolicyError: a contestant is unknown, its training is not there, or it plays with another
+            number of holders only.
     """
     seeds, config = evaluation_seeds(evaluation_seed, episodes), MarketConfig(pack=pack, rho=rho)
-    names = ready(policies)
+    contestants = ready(policies, config, trainings)
     with tempfile.TemporaryDirectory() as folder:
         markets = {
             kind: [
@@ -218,7 +226,10 @@ def identities(
             ]
             for kind in KINDS
         }
-        found = {label(name): identity_gains(config, name, seeds, markets) for name in names}
+        found = {
+            label(name): identity_gains(config, name, seeds, markets, files)
+            for name, files in contestants.items()
+        }
     if as_json:
         rows = {policy: list(map(asdict, gains)) for policy, gains in found.items()}
         known = facts(config, evaluation_seed, episodes)

@@ -72,6 +72,8 @@ def read_curves(folder: Path) -> dict[Training, tuple[NDArray[np.int64], NDArray
     """
     found: dict[Training, list[dict[str, Any]]] = {}
     for path in sorted((folder / "trained").glob(f"*/{CURVE}")):
+        if path.parent.name.startswith("."):  # a draft of a training that was killed
+            continue
         try:
             facts = json.loads(path.read_text())
             key = facts["pack"], facts["rho"], facts["policy"], facts["training_steps"]

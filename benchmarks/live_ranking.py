@@ -12,7 +12,7 @@ from pathlib import Path
 from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.crossed_bootstrap import crossed_difference, crossed_interval
 from copyright_gym.benchmarks.grid import run_grid
-from copyright_gym.benchmarks.grid_report import qualities
+from copyright_gym.benchmarks.grid_values import qualities
 from copyright_gym.benchmarks.text import interval_text, markdown_table
 from copyright_gym.whole_file import write_whole
 

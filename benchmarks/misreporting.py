@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.contestants import label, play_contestant, ready
+from copyright_gym.benchmarks.contestants import label, play_contestant
 from copyright_gym.benchmarks.evaluate import evaluation_seeds
 from copyright_gym.benchmarks.provenance import facts
 from copyright_gym.benchmarks.statistics import Interval, bootstrap
 from copyright_gym.benchmarks.text import interval_text, markdown_table
+from copyright_gym.benchmarks.trainings import Trainings, ready
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack
@@ -32,16 +34,22 @@ REPORTS = (0.7, 0.8, 0.9, 1.1, 1.25, 1.5)
 
 
 def utilities(
-    config: MarketConfig, policy: str, seeds: Sequence[int], holder: int, report: float
+    config: MarketConfig,
+    policy: str,
+    seeds: Sequence[int],
+    holder: int,
+    report: float,
+    files: dict[str, Path] | None = None,
 ) -> Floats:
     """Play with one holder misreporting and return its utility.
 
     Args:
         config: options of the markets; sigma must be above 0.
-        policy: a contestant that needs no training: ROUND+HOLDER or a joint policy.
+        policy: a contestant.
         seeds: one per market.
         holder: the holder who misreports.
         report: what it scales its expectations by; 1 is honest.
+        files: of a contestant that is trained first, as in `play_contestant`.
 
     Returns:
         float64 (n,), the utility in each market.
@@ -54,13 +62,17 @@ def utilities(
     normals = draw_normals(config, seeds)
     truth = make_tables(config).base[:, holder] * np.exp(config.sigma * normals[:, holder, None])
     normals[:, holder] += np.log(report) / config.sigma
-    episodes = play_contestant(policy, config, seeds, {}, normals=normals)
+    episodes = play_contestant(policy, config, seeds, files or {}, normals=normals)
     sold = episodes.bought[:, :, holder]
     return np.asarray((episodes.payments[:, :, holder] - np.where(sold, truth, 0.0)).sum(axis=1))
 
 
 def misreporting_gains(
-    config: MarketConfig, policy: str, seeds: Sequence[int], reports: Sequence[float] = REPORTS
+    config: MarketConfig,
+    policy: str,
+    seeds: Sequence[int],
+    reports: Sequence[float] = REPORTS,
+    files: dict[str, Path] | None = None,
 ) -> tuple[Floats, Floats]:
     """Return what each holder gains by each report.
 
@@ -69,15 +81,18 @@ def misreporting_gains(
         policy: as in `utilities`.
         seeds: one per market.
         reports: the grid of G reports.
+        files: as in `utilities`.
 
     Returns:
         The utilities of honesty, float64 (H, n), and the gains over it, float64 (H, G, n), in
         money.
     """
-    holders = range(make_tables(config).holders)
-    honest = np.stack([utilities(config, policy, seeds, holder, 1.0) for holder in holders])
-    others = [[utilities(config, policy, seeds, holder, g) for g in reports] for holder in holders]
-    return honest, np.array(others) - honest[:, None]
+    found = [
+        [utilities(config, policy, seeds, holder, g, files) for g in (1.0, *reports)]
+        for holder in range(make_tables(config).holders)
+    ]
+    honest, others = np.split(np.array(found), [1], axis=1)
+    return honest[:, 0], others - honest
 
 
 @dataclass(frozen=True)
@@ -133,16 +148,18 @@ def misreport(
     rho: float,
     evaluation_seed: int,
     episodes: int,
+    trainings: Trainings,
     as_json: bool = False,
 ) -> str:
     """Measure the gain from misreporting for the command line.
 
     Args:
-        policies: contestants that need no training, or groups of them.
+        policies: contestants and groups of them.
         pack: the pack, a name or a folder.
         rho: the budget.
         evaluation_seed: seed of the markets.
         episodes: number of markets, at least 2.
+        trainings: where to find those of contestants that are trained first.
         as_json: return JSON, intervals as [mean, low, high], in place of tables.
 
     Returns:
@@ -151,15 +168,17 @@ def misreport(
     Raises:
         OptionError: an option is out of range.
         PackError: the pack is unknown or damaged.
-        PolicyError: a contestant is unknown or must be trained first.
+        PolicyError: a contestant is unknown, or its training is not there.
     """
     if episodes < 2:
         raise OptionError(f"episodes must be at least 2, not {episodes}")
     seeds, config = evaluation_seeds(evaluation_seed, episodes), MarketConfig(pack=pack, rho=rho)
     names = [holder.name for holder in load_pack(pack).holders]
     found = {
-        label(policy): list(map(holder_gain, names, *misreporting_gains(config, policy, seeds)))
-        for policy in ready(policies)
+        label(policy): list(
+            map(holder_gain, names, *misreporting_gains(config, policy, seeds, files=files))
+        )
+        for policy, files in ready(policies, config, trainings).items()
     }
     if as_json:
         rows = {policy: list(map(asdict, gains)) for policy, gains in found.items()}

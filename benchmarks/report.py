@@ -16,7 +16,7 @@ from copyright_gym.benchmarks.statistics import (
     interquartile_mean,
     paired_difference,
 )
-from copyright_gym.benchmarks.text import interval_text, markdown_table
+from copyright_gym.benchmarks.text import interval_text
 from copyright_gym.errors import OptionError
 from copyright_gym.whole_file import write_whole
 
@@ -101,12 +101,11 @@ def _strata(markets: Sequence[tuple[object, ...]]) -> NDArray[np.int64]:
     return np.arange(len(markets)).reshape(-1, sizes.pop())
 
 
-def ranking_table(standings: Sequence[Standing], *, markdown: bool = False) -> str:
-    """Write a ranking as text.
+def ranking_table(standings: Sequence[Standing]) -> str:
+    """Write a ranking as aligned text.
 
     Args:
         standings: What `rank` returned.
-        markdown: As a Markdown table; otherwise as aligned text.
 
     Returns:
         The table, without a newline at its end.
@@ -133,8 +132,6 @@ def ranking_table(standings: Sequence[Standing], *, markdown: bool = False) -> s
         ]
         for place, s in enumerate(standings, 1)
     ]
-    if markdown:
-        return markdown_table(header, rows)
     widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

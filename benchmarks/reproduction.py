@@ -1,7 +1,8 @@
 """The quick benchmark: a stated subset of the committed results, to be reproduced exactly.
 
 The subset: the pack portrait, rho 0.4, evaluation seed 0, 1,000 markets, all policies that need no
-training.
+training. Trained ones are left out: their bits also depend on the build of torch and on the
+processor.
 """
 
 from __future__ import annotations
@@ -13,9 +14,14 @@ import pyarrow.parquet as pq
 from copyright_gym.benchmarks.cells import Cell, make_cells
 from copyright_gym.benchmarks.contestants import GROUPS, ORACLE, is_trained
 from copyright_gym.benchmarks.grid import run_grid
+from copyright_gym.errors import CopyrightGymError, OptionError
 
 RESULTS = Path(__file__).resolve().parent / "results"
 _NUMBERS = ("seed", "quality", "spent", "acceptance")
+
+
+class DifferentResultsError(CopyrightGymError):
+    """Cells differ from the committed results, or are not among them."""
 
 
 def quick_cells() -> list[Cell]:
@@ -36,14 +42,23 @@ def run_quick(out: Path, workers: int = 1, results: Path = RESULTS) -> str:
     """Run the subset and compare it with committed results.
 
     Args:
-        out: folder for the cells.
+        out: folder for the cells, without any of them: all are computed.
         workers: number of processes.
         results: folder of the committed benchmark.
 
     Returns:
-        What agrees and what differs, in words.
+        That all agree, in words.
+
+    Raises:
+        OptionError: the folder holds a cell of the subset already.
+        DifferentResultsError: a cell differs; the message is as of `compare`.
     """
     cells = quick_cells()
+    if any((out / cell.path).exists() for cell in cells):
+        raise OptionError(
+            f"{out} holds cells of the quick benchmark already, which would not be computed "
+            "again; give another folder as --out, or remove this one"
+        )
     run_grid(cells, out, workers)
     return compare([cell.key for cell in cells], out, results)
 
@@ -57,7 +72,10 @@ def compare(keys: list[str], out: Path, results: Path) -> str:
         results: folder of the other.
 
     Returns:
-        What agrees and what differs, in words; a cell that is missing in `results` is named.
+        That all agree, in words.
+
+    Raises:
+        DifferentResultsError: a cell differs or is missing in `results`; the message names it.
     """
     lines = []
     for key in keys:
@@ -69,4 +87,7 @@ def compare(keys: list[str], out: Path, results: Path) -> str:
         if not fresh.to_pandas().equals(kept.to_pandas()):
             lines.append(f"differs from the committed results: {key}")
     equal = len(keys) - len(lines)
-    return "\n".join([f"{equal} of {len(keys)} cells equal the committed results exactly", *lines])
+    text = f"{equal} of {len(keys)} cells equal the committed results exactly"
+    if lines:
+        raise DifferentResultsError("\n".join([text, *lines]))
+    return text

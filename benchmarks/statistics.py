@@ -61,9 +61,8 @@ def bootstrap(
     *,
     seed: int,
     resamples: int = 2000,
-    confidence: float = 0.95,
 ) -> Interval:
-    """Compute a statistic with its stratified percentile bootstrap interval.
+    """Compute a statistic with its stratified 95 % percentile bootstrap interval.
 
     Values are drawn with replacement within each stratum, so that each stratum keeps its weight.
     A paired interval for a difference is the interval of the differences.
@@ -73,30 +72,23 @@ def bootstrap(
         statistic: Applied to all values of all strata together.
         seed: Seed of the resampling.
         resamples: Number of bootstrap samples.
-        confidence: Coverage of the interval, between 0 and 1.
 
     Returns:
         The statistic of `values` and the ends of its interval.
 
     Raises:
-        ValueError: If values are missing or not finite, or an option is out of range.
+        ValueError: If values are missing or not finite.
     """
     data = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if data.ndim != 2 or data.size == 0:
         raise ValueError(f"values must have the shape (n,) or (strata, n), got {data.shape}")
     if not np.isfinite(data).all():
         raise ValueError("values must be finite")
-    if resamples < 1 or not 0.0 < confidence < 1.0:
-        raise ValueError(
-            "resamples must be at least 1 and confidence between 0 and 1, "
-            f"got {resamples} and {confidence}"
-        )
     rng = np.random.default_rng(seed)
     strata, n = data.shape
     draws = rng.integers(n, size=(resamples, strata, n))
     samples = np.take_along_axis(data[None], draws, axis=2).reshape(resamples, -1)
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(statistic(samples), [tail, 1.0 - tail])
+    low, high = np.quantile(statistic(samples), [0.025, 0.975])
     return Interval(float(statistic(data.reshape(-1))), float(low), float(high))
 
 
@@ -107,7 +99,6 @@ def paired_difference(
     *,
     seed: int,
     resamples: int = 2000,
-    confidence: float = 0.95,
 ) -> Interval:
     """Compute the bootstrap interval of first - second on the same markets.
 
@@ -117,7 +108,6 @@ def paired_difference(
         statistic: Applied to the differences.
         seed: Seed of the resampling.
         resamples: Number of bootstrap samples.
-        confidence: Coverage of the interval, between 0 and 1.
 
     Returns:
         The statistic of the differences and the ends of its interval.
@@ -128,18 +118,4 @@ def paired_difference(
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape:
         raise ValueError(f"paired values need equal shapes, got {a.shape} and {b.shape}")
-    return bootstrap(a - b, statistic, seed=seed, resamples=resamples, confidence=confidence)
-
-
-def performance_profile(values: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
-    """Compute which part of the values lies above each threshold.
-
-    Args:
-        values: Array of any shape.
-        thresholds: Array (k,).
-
-    Returns:
-        Array (k,).
-    """
-    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=None)
-    return 1 - np.searchsorted(ordered, np.asarray(thresholds), side="right") / ordered.size
+    return bootstrap(a - b, statistic, seed=seed, resamples=resamples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 
 from copyright_gym.benchmarks.statistics import Interval
 
@@ -15,8 +16,10 @@ def interval_text(interval: Interval, form: str = ".4f") -> str:
         form: format of each number.
 
     Returns:
-        The text, as "0.5 [0.4, 0.6]".
+        The text, as "0.5 [0.4, 0.6]"; "–" if nothing is known.
     """
+    if isnan(interval.estimate):
+        return "–"
     return f"{interval.estimate:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
 
 

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from copyright_gym.benchmarks.cells import make_cells
+from copyright_gym.benchmarks.contestants import is_trained
+from copyright_gym.benchmarks.crossed_bootstrap import crossed_interval
 from copyright_gym.benchmarks.grid import NOT_PLAYED, read_grid, run_grid
-from copyright_gym.benchmarks.statistics import bootstrap
+from copyright_gym.benchmarks.grid_values import Floats, Group, by_training
 from copyright_gym.benchmarks.text import interval_text, markdown_table
 from copyright_gym.generator import generate_pack
 from copyright_gym.pack import load_pack
 from copyright_gym.whole_file import write_whole
-
-Column = tuple[str, float]
-"""Name of a pack, and rho."""
 
 
 def transfer(
@@ -80,7 +80,7 @@ def transfer(
 
 
 def transfer_table(out: Path) -> str:
-    """Tell the qualities of a transfer in one table, intervals over markets.
+    """Tell the qualities of a transfer in one table, intervals over trainings and markets.
 
     Args:
         out: folder of the benchmark.
@@ -89,36 +89,33 @@ def transfer_table(out: Path) -> str:
         The table in Markdown; a trained policy's value on a market is its mean over the trainings.
 
     Raises:
-        OptionError: there are no cells of a transfer.
+        OptionError: there are no cells of a transfer, or as in `by_training`.
     """
-    rows = read_grid(out, "transfer").to_pylist()
-    values: dict[tuple[str, Column], dict[int, list[float]]] = {}
-    why: dict[tuple[str, Column], str] = {}
-    for row in rows:
-        settings = json.loads(row["settings"])
-        name = row["policy"] + (f" ({settings['trained_on']})" if row["training_steps"] else "")
-        at = name, (row["pack"], row["rho"])
-        values.setdefault(at, {}).setdefault(row["seed"], []).append(row["quality"])
-        if NOT_PLAYED in settings:
-            why[at] = settings[NOT_PLAYED]
-    columns = sorted({column for _, column in values}, key=_size)
-    lines = []
-    for name in sorted({name for name, _ in values}):
-        line = [name]
-        for column in columns:
-            markets = values.get((name, column))
-            if markets is None or (name, column) in why:
-                line.append("–")
-            else:
-                means = [np.mean(trainings) for trainings in markets.values()]
-                line.append(interval_text(bootstrap(means, seed=0)))
-        lines.append(line)
+    rows = read_grid(out, "transfer")
+    settings = [json.loads(text) for text in rows["settings"].to_pylist()]
+    names = [
+        f"{policy} ({known['trained_on']})" if is_trained(policy) else policy
+        for policy, known in zip(rows["policy"].to_pylist(), settings, strict=True)
+    ]
+    named = rows.set_column(rows.schema.get_field_index("policy"), "policy", pa.array(names))
+    groups = by_training(named)
+    columns = sorted(groups, key=_size)
+    lines = [
+        [name, *(_text(groups[column].get(name)) for column in columns)]
+        for name in sorted(set(names))
+    ]
     titles = [f"{pack}, rho {rho:g}" for pack, rho in columns]
-    notes = sorted({f"–: {reason}." for reason in why.values()})
+    notes = sorted({f"–: {known[NOT_PLAYED]}." for known in settings if NOT_PLAYED in known})
     return "\n\n".join([markdown_table(["policy (trained on)", *titles], lines), *notes])
 
 
-def _size(column: Column) -> tuple[int, Column]:
+def _text(values: Floats | None) -> str:
+    if values is None or np.isnan(values).any():
+        return "–"
+    return interval_text(crossed_interval(values, seed=0))
+
+
+def _size(column: Group) -> tuple[int, Group]:
     """Order real packs by name, and generated ones behind them by size."""
     number = column[0].partition("-holders")[0]
     return (int(number) if number.isdigit() else 0), column

@@ -20,8 +20,8 @@ def add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     run.add_argument(
         "--quick",
         action="store_true",
-        help="run only what needs no training, on portrait at rho 0.4, and compare it with the "
-        "committed results; only --workers and --out count",
+        help="run only what needs no training, on portrait at rho 0.4, into a new folder, and "
+        "compare it with the committed results; only --workers and --out count",
     )
     run.set_defaults(run=_bench_run)
     report = actions.add_parser("report", help="write tables and charts from a folder of cells")
@@ -120,14 +120,24 @@ def _add_runs(parser: argparse.ArgumentParser, episodes: int = 1000) -> None:
 
 
 def _add_markets(parser: argparse.ArgumentParser) -> None:
-    """Add what a study of policies that need no training takes."""
+    """Add what a study of policies takes."""
     parser.add_argument(
         "--policies",
         nargs="+",
         required=True,
         metavar="NAME",
-        help="ROUND+HOLDER, a half being a name or a policy file; a joint policy; or a group",
+        help="as of bench run; a half of ROUND+HOLDER may also be a policy file",
     )
+    parser.add_argument(
+        "--trained",
+        type=Path,
+        metavar="FOLDER",
+        help="of bench run, with the trainings of policies that are trained first",
+    )
+    parser.add_argument(
+        "--training-seed", type=integer(0), default=0, metavar="N", help="of these trainings (0)"
+    )
+    add_steps(parser)
     add_pack(parser)
     parser.add_argument("--rho", type=float, default=0.4, help="budget (%(default)s)")
     parser.add_argument(
@@ -175,6 +185,7 @@ def _bench_report(options: argparse.Namespace) -> None:
 
 
 def _bench_study(options: argparse.Namespace) -> None:
+    trainings = load_attribute("copyright_gym.benchmarks.trainings:Trainings")
     print(
         load_attribute(options.study)(
             options.policies,
@@ -182,6 +193,7 @@ def _bench_study(options: argparse.Namespace) -> None:
             rho=options.rho,
             evaluation_seed=options.evaluation_seed,
             episodes=options.episodes,
+            trainings=trainings(options.trained, options.training_seed, options.steps),
             as_json=options.json,
         )
     )

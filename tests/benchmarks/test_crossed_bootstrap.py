@@ -10,6 +10,7 @@ from copyright_gym.benchmarks.crossed_bootstrap import (
     crossed_difference,
     crossed_improvement,
     crossed_interval,
+    crossed_means,
 )
 from copyright_gym.benchmarks.statistics import interquartile_mean
 
@@ -61,6 +62,19 @@ def test_improvement_counts_all_pairs_of_trainings_on_the_same_market() -> None:
     found = crossed_improvement(first, second, seed=0)
     assert found.estimate == pytest.approx(np.mean(wins))
     assert found.low < found.estimate < found.high
+
+
+def test_means_of_several_quantities_leave_out_what_is_not_known() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(3, 60))
+    gaps = np.where(rng.random((3, 60)) < 0.3, np.nan, values)
+    table = np.stack([values, gaps, np.full_like(values, np.nan)], axis=-1)
+    whole, partial, unknown = crossed_means(table, seed=0, resamples=8000)
+    expected = crossed_interval(values, seed=1, resamples=8000)
+    assert whole == pytest.approx(expected, abs=0.05 * (expected.high - expected.low))
+    assert partial.estimate == pytest.approx(np.nanmean(gaps))
+    assert partial.low < partial.estimate < partial.high
+    assert np.isnan(unknown).all()
 
 
 def test_bad_input() -> None:

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
-from copyright_gym.benchmarks.evaluate import read_rows
 from copyright_gym.cli import main
 
 
@@ -26,7 +26,7 @@ def test_demo_twice(
     assert files == ["episodes.parquet", "ranking.png", "summary.json"]
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    rows = read_rows(tmp_path / "a" / "episodes.parquet").to_pydict()
+    rows = pq.read_table(tmp_path / "a" / "episodes.parquet").to_pydict()
     assert len(rows["policy"]) == 10 * 12
     summary = json.loads((tmp_path / "a" / "summary.json").read_text())
     assert summary["command"].startswith("copyright-gym demo --pack synthetic --seed 0")

@@ -1,19 +1,25 @@
 """Rows of an evaluation: equal bytes, honest columns, disjoint seeds."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from copyright_gym.agents.baselines import make_pair
+from copyright_gym.agents.flat import train_flat
+from copyright_gym.agents.learning_curve import CURVE_SEEDS
+from copyright_gym.benchmarks.cells import make_cells
 from copyright_gym.benchmarks.evaluate import (
+    LAST_TRAINING_SEED,
     SCHEMA,
     evaluate,
     evaluation_seeds,
-    read_rows,
     write_rows,
 )
 from copyright_gym.config import MarketConfig
+from copyright_gym.envs.vector_base import VectorMarketEnv
 from copyright_gym.errors import OptionError
 from copyright_gym.rollout import play
 
@@ -26,7 +32,7 @@ def test_equal_arguments_give_equal_bytes(synthetic_pack: str, tmp_path: Path) -
         return (tmp_path / name).read_bytes()
 
     assert run("a.parquet", 0) == run("b.parquet", 0) != run("c.parquet", 1)
-    rows = read_rows(tmp_path / "a.parquet")
+    rows = pq.read_table(tmp_path / "a.parquet")
     assert rows.schema.equals(SCHEMA)
     assert len(rows) == 2 * 2 * 7
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.parquet", "b.parquet", "c.parquet"]
@@ -58,12 +64,35 @@ def test_seeds_are_disjoint_from_each_other_and_from_training() -> None:
             evaluation_seeds(seed, episodes)
 
 
-def test_names_must_differ_and_files_must_hold_rows(synthetic_pack: str, tmp_path: Path) -> None:
+def test_flat_learners_train_on_no_market_of_an_evaluation(
+    synthetic_pack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+    reset = VectorMarketEnv.reset
+
+    def noted(env: VectorMarketEnv, *, seed: Any = None, options: Any = None) -> Any:
+        first = seed[0] if isinstance(seed, list) else seed
+        seeds.extend(range(first, first + env.num_envs) if first is not None else [])
+        return reset(env, seed=seed, options=options)
+
+    monkeypatch.setattr(VectorMarketEnv, "reset", noted)
+    train_flat("ppo", MarketConfig(pack=synthetic_pack), seed=LAST_TRAINING_SEED, steps=8)
+    assert seeds[0] == LAST_TRAINING_SEED
+    assert max(seeds) == LAST_TRAINING_SEED + 15
+    assert max(seeds) < min(CURVE_SEEDS.start, evaluation_seeds(0, 1).start)
+    with pytest.raises(OptionError, match="must lie in 0 to 800000"):
+        make_cells(
+            ["ppo"],
+            packs=[synthetic_pack],
+            rhos=[0.4],
+            seeds=[LAST_TRAINING_SEED + 1],
+            steps=1,
+            evaluation_seed=0,
+            episodes=1,
+        )
+
+
+def test_names_must_differ() -> None:
     pair = make_pair("uniform+uniform")
     with pytest.raises(OptionError, match="different names"):
-        evaluate([pair, pair], [MarketConfig(pack=synthetic_pack)], [1])
-    with pytest.raises(OptionError, match="no file"):
-        read_rows(tmp_path / "none.parquet")
-    (tmp_path / "text.parquet").write_text("no rows")
-    with pytest.raises(OptionError, match="does not hold rows"):
-        read_rows(tmp_path / "text.parquet")
+        evaluate([pair, pair], [MarketConfig()], [1])

@@ -1,13 +1,19 @@
 """The benchmark cell by cell: same markets for all, resumable, provenance in every row."""
 
+import functools
+import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import stable_baselines3
 
-from copyright_gym import cli
+from copyright_gym import cli, policies
+from copyright_gym.agents.q_policy import load_q_policy
 from copyright_gym.agents.settings import Settings
 from copyright_gym.benchmarks import grid
 from copyright_gym.benchmarks.cells import Cell, make_cells
@@ -18,13 +24,15 @@ from copyright_gym.benchmarks.contestants import (
     policy_settings,
 )
 from copyright_gym.benchmarks.grid import read_grid, run_grid
+from copyright_gym.benchmarks.grid_values import qualities
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError
+from copyright_gym.heuristics import GreedyHolder
 
 
-def cells(pack: str, *policies: str) -> list[Cell]:
+def cells(pack: str, *names: str) -> list[Cell]:
     return make_cells(
-        policies,
+        names,
         packs=[pack],
         rhos=[0.4],
         seeds=[0, 1],
@@ -42,7 +50,10 @@ def test_the_command_runs_known_contestants_by_default(monkeypatch: pytest.Monke
 
 
 def test_run_resume_and_read(
-    synthetic_pack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    synthetic_pack: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     work = cells(synthetic_pack, "uniform+greedy", "uniform+learned", "oracle")
     assert len(work) == 4  # two trainings
@@ -59,7 +70,9 @@ def test_run_resume_and_read(
         run_cell(cell, out, commit)
 
     monkeypatch.setattr(grid, "run_cell", counted)
+    capsys.readouterr()
     run_grid(work, tmp_path)
+    assert "3 of 4 cells were there already\n" in capsys.readouterr().err
     assert done == [lost.stem]
     assert lost.read_bytes() == files[lost]
     rows = read_grid(tmp_path).to_pandas()
@@ -74,7 +87,74 @@ def test_run_resume_and_read(
     said = rows.groupby("policy")["settings"].first().map(json.loads).map(lambda s: s["policy"])
     plain = asdict(Settings(remember=False, outcomes=False, double_q=True))
     assert said["uniform+learned"]["holder"] == json.loads(json.dumps(plain))
-    assert said["uniform+greedy"] == {"round": {}, "holder": {"markup": 1.0}}
+    assert said["uniform+greedy"] == {"round": {}, "holder": vars(GreedyHolder())}
+    assert set(rows["gymnasium"]) == {gym.__version__}
+    assert set(rows["stable_baselines3"]) == {stable_baselines3.__version__}
+
+
+def test_cells_of_earlier_versions_are_read(synthetic_pack: str, tmp_path: Path) -> None:
+    (cell,) = cells(synthetic_pack, "uniform+greedy")
+    run_grid([cell], tmp_path)
+    path = tmp_path / cell.path
+    rows = pq.read_table(path)
+    pq.write_table(rows.drop_columns(["gymnasium", "stable_baselines3"]), path)
+    found = read_grid(tmp_path)
+    assert found.schema == rows.schema
+    assert found["gymnasium"].null_count == len(rows)
+    assert found["quality"] == rows["quality"]
+
+
+def test_settings_are_the_policies_own(
+    synthetic_pack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "_registry", dict(policies._registry))
+    policies.register_policy("generous", "holder", functools.partial(GreedyHolder, markup=2.0))
+    config = MarketConfig(pack=synthetic_pack)
+    assert policy_settings("uniform+generous", config, {})["holder"] == {
+        "wanted": GreedyHolder(markup=2.0).wanted
+    }
+    assert GreedyHolder(markup=2.0).wanted != GreedyHolder().wanted
+
+
+def test_rows_of_policy_files_tell_their_training(
+    synthetic_pack: str, brief_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = brief_weights / "uniform-learned.safetensors"
+    (cell,) = cells(synthetic_pack, f"mine=uniform+{file}")
+    run_grid([cell], tmp_path)
+    row = read_grid(tmp_path).to_pylist()[0]
+    card = load_q_policy(file).card.provenance
+    assert (row["policy"], row["training_seed"]) == ("mine", card["seed"])
+    assert row["training_steps"] == card["steps"] > 0
+    said = json.loads(row["settings"])["policy"]
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert said == {"round": {}, "holder": card | {"sha256": digest}}
+    assert cli.main(["bench", "report", str(tmp_path)]) == 0
+    assert "| mine | 1 |" in capsys.readouterr().out
+    # Another file under the same name and with the same training seed is another policy.
+    other = brief_weights / "greedy-learned.safetensors"
+    run_grid(cells(synthetic_pack, f"mine=uniform+{other}"), tmp_path)
+    with pytest.raises(OptionError, match=r"'mine' .training seed 0. has two results on a market"):
+        qualities(tmp_path)
+
+
+def test_two_budgets_of_trainings_in_one_folder_are_refused(
+    synthetic_pack: str, tmp_path: Path
+) -> None:
+    for steps in (3000, 6000):
+        work = cells(synthetic_pack, "uniform+learned")
+        run_grid([replace(cell, steps=steps) for cell in work], tmp_path)
+    with pytest.raises(OptionError, match=r"one --steps .* or use another NAME or --out"):
+        qualities(tmp_path)
+
+
+def test_after_an_error_no_further_cell_is_begun(synthetic_pack: str, tmp_path: Path) -> None:
+    (good,) = cells(synthetic_pack, "uniform+greedy")
+    bad = replace(good, config=replace(good.config, holders=3), policy="uniform+nobody")
+    more = [replace(good, evaluation_seed=seed, episodes=500) for seed in range(100)]
+    with pytest.raises(PolicyError, match="unknown holder policy 'nobody'"):
+        run_grid([bad, *more], tmp_path, workers=2)
+    assert len(list(tmp_path.glob("cells/*.parquet"))) < len(more) / 2
 
 
 def test_settings_of_a_planner(synthetic_pack: str) -> None:

@@ -1,12 +1,16 @@
-"""The README's Python runs as it stands, on a made-up pack."""
+"""The README's Python runs as it stands, on a made-up pack; its results are the committed ones."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REPORT = (ROOT / "benchmarks" / "results" / "report.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+Row = dict[str, str]
 
 
 @pytest.mark.parametrize("code", BLOCKS)
@@ -14,3 +18,28 @@ def test_code_runs(code: str, synthetic_pack: str, capsys: pytest.CaptureFixture
     assert '"portrait"' in code
     exec(code.replace('"portrait"', repr(synthetic_pack)), {})
     assert -1 <= float(capsys.readouterr().out) <= 1
+
+
+def tables(text: str) -> list[list[Row]]:
+    """The tables of a Markdown text, each row by the titles of its columns."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
+        lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines())
+        header, _, *rows = lines
+        found.append([dict(zip(header, row, strict=True)) for row in rows])
+    return found
+
+
+def test_results_are_those_of_the_report() -> None:
+    committed = tables(REPORT)
+    checked = 0
+    for table in tables(README):
+        titles = set(table[0])
+        if not titles & {"share of oracle [95 %]", "trainings"}:
+            continue
+        likely = [rows for rows in committed if titles <= set(rows[0])]
+        assert len(likely) == 1, f"no table of the report has the columns {sorted(titles)}"
+        shown = [{title: row[title] for title in table[0]} for row in likely[0]]
+        assert [row for row in table if row not in shown] == []
+        checked += len(table)
+    assert checked >= 30

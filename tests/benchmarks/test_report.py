@@ -53,16 +53,13 @@ def test_different_markets_are_refused() -> None:
         rank(uneven, "base")
 
 
-def test_tables() -> None:
+def test_table() -> None:
     standings = rank(make_rows(), "base")
     text = ranking_table(standings).splitlines()
     assert len(text) == 4
     assert text[1].startswith("1  good")
     assert "+0.1000 [+0.1000, +0.1000]" in text[1]
     assert "50%" in text[1]
-    markdown = ranking_table(standings, markdown=True).splitlines()
-    assert len(markdown) == 5
-    assert {line.count("|") for line in markdown} == {8}
 
 
 def test_chart(tmp_path: Path) -> None:

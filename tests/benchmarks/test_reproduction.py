@@ -4,10 +4,17 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pytest
 
+from copyright_gym import cli
 from copyright_gym.benchmarks.cells import make_cells
 from copyright_gym.benchmarks.grid import run_grid
-from copyright_gym.benchmarks.reproduction import compare, quick_cells
+from copyright_gym.benchmarks.reproduction import (
+    DifferentResultsError,
+    compare,
+    quick_cells,
+    run_quick,
+)
 
 
 def test_compare(synthetic_pack: str, tmp_path: Path) -> None:
@@ -29,11 +36,37 @@ def test_compare(synthetic_pack: str, tmp_path: Path) -> None:
     column = rows.schema.get_field_index("quality")
     changed = pc.add(rows["quality"], 1e-16 + 2**-50)
     pq.write_table(rows.set_column(column, "quality", changed), path)
-    text = compare(keys, tmp_path / "a", tmp_path / "b")
-    assert text.startswith("1 of 2 cells equal")
-    assert f"differs from the committed results: {keys[0]}" in text
+    with pytest.raises(DifferentResultsError) as caught:
+        compare(keys, tmp_path / "a", tmp_path / "b")
+    assert str(caught.value).startswith("1 of 2 cells equal")
+    assert f"differs from the committed results: {keys[0]}" in str(caught.value)
     path.unlink()
-    assert "not among the committed" in compare(keys, tmp_path / "a", tmp_path / "b")
+    with pytest.raises(DifferentResultsError, match="not among the committed"):
+        compare(keys, tmp_path / "a", tmp_path / "b")
+
+
+def test_the_command_computes_all_and_fails_where_they_differ(
+    synthetic_pack: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    few = make_cells(
+        ["uniform+greedy"],
+        packs=[synthetic_pack],
+        rhos=[0.4],
+        seeds=[],
+        steps=0,
+        evaluation_seed=0,
+        episodes=3,
+    )
+    monkeypatch.setattr("copyright_gym.benchmarks.reproduction.quick_cells", lambda: few)
+    words = ["bench", "run", "--quick", "--out", str(tmp_path)]
+    assert cli.main(words) == 1
+    assert "0 of 1 cells equal" in capsys.readouterr().err
+    assert cli.main(words) == 1
+    assert "holds cells of the quick benchmark already" in capsys.readouterr().err
+    assert run_quick(tmp_path / "again", results=tmp_path).startswith("1 of 1 cells equal")
 
 
 def test_quick_needs_no_training() -> None:

@@ -1,0 +1,87 @@
+"""The rows of a benchmark as matrices: trainings by markets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from copyright_gym.benchmarks.grid import read_grid
+from copyright_gym.errors import OptionError
+
+Floats = NDArray[np.float64]
+Group = tuple[str, float]
+"""Name of a pack, and rho."""
+Table = dict[Group, dict[str, Floats]]
+"""By pack and budget, then by policy: (trainings, n), a column per market."""
+
+_COLUMNS = ("pack", "rho", "policy", "training_seed", "seed")
+
+
+def qualities(folder: Path, cells: str = "cells", column: str = "quality") -> Table:
+    """Read the final qualities of a benchmark.
+
+    Args:
+        folder: what `bench run` wrote.
+        cells: which of its cells, see `read_grid`.
+        column: what to read of each episode.
+
+    Returns:
+        As `by_training` does.
+
+    Raises:
+        OptionError: there are no cells, or as in `by_training`.
+    """
+    return by_training(read_grid(folder, cells), column)
+
+
+def by_training(rows: pa.Table, column: str = "quality") -> Table:
+    """Arrange rows by policy, training and market.
+
+    Args:
+        rows: what `read_grid` returned.
+        column: what to read of each episode.
+
+    Returns:
+        By pack and budget, then by policy: float64 (trainings, n), a column per market, the same
+        markets in the same order for all; one row if nothing was trained.
+
+    Raises:
+        OptionError: policies met different markets, or one training has two results on a market.
+    """
+    columns = rows.select([*_COLUMNS, column]).to_pydict()
+    found: dict[Group, dict[str, dict[int | None, dict[int, float]]]] = {}
+    for pack, rho, policy, training, seed, value in zip(
+        *(columns[name] for name in (*_COLUMNS, column)), strict=True
+    ):
+        trainings = found.setdefault((pack, rho), {}).setdefault(policy, {})
+        known = trainings.setdefault(training, {}).setdefault(seed, value)
+        if known != value and not (np.isnan(known) and np.isnan(value)):
+            raise OptionError(
+                f"{policy!r} (training seed {training}) has two results on a market of {pack!r} "
+                f"at rho = {rho}: a folder takes one --steps and, for each training seed, one "
+                "policy file under a NAME; remove one of its cells, or use another NAME or --out"
+            )
+    for (pack, rho), policies in found.items():
+        markets = {tuple(sorted(row)) for trained in policies.values() for row in trained.values()}
+        if len(markets) > 1:
+            raise OptionError(f"policies met different markets of {pack!r} at rho = {rho}")
+    return {
+        group: {
+            policy: np.array([[row[seed] for seed in sorted(row)] for row in trained.values()])
+            for policy, trained in policies.items()
+        }
+        for group, policies in sorted(found.items())
+    }
+
+
+def trained_policies(rows: pa.Table) -> set[str]:
+    """Return the policies that were trained, by themselves or in the files that they name.
+
+    Args:
+        rows: what `read_grid` returned.
+    """
+    steps = zip(rows["policy"].to_pylist(), rows["training_steps"].to_pylist(), strict=True)
+    return {policy for policy, count in steps if count}
