@@ -150,7 +150,7 @@ def _styles(policies: Sequence[str]) -> Styles:
     """Give each policy a colour and a line style, the same in all panels."""
     from matplotlib import colormaps
 
-    colours = colormaps["tab20"].colors
+    colours = colormaps["tab20"](range(20))
     return {
         policy: {
             "color": colours[number % len(colours)],
