@@ -123,15 +123,16 @@ def _draw_by_budget(
 
 
 def _draw_profiles(axes: Any, here: Sequence[dict[str, Floats]], styles: Styles) -> None:
-    """Draw which part of the markets of all budgets lies above each share."""
+    """Draw which part of the markets lies above each share; who missed a budget is left out."""
     thresholds = np.linspace(0, 1.05, 106)
+    here = [policies for policies in here if ORACLE in policies]
     for policy, style in styles.items():
         above = [
             oracle_shares(policies, policy)[:, :, None] > thresholds
             for policies in here
-            if {policy, ORACLE} <= set(policies)
+            if policy in policies and policy != ORACLE
         ]
-        if above and policy != ORACLE:
+        if above and len(above) == len(here):
             estimates, lows, highs = np.transpose(crossed_means(*above, seed=0))
             axes.plot(thresholds, estimates, label=policy, linewidth=1, **style)
             axes.fill_between(thresholds, lows, highs, color=style["color"], alpha=0.2)
