@@ -7,12 +7,14 @@ import json
 from collections.abc import Iterable, Mapping
 from itertools import combinations, count, filterfalse
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from copyright_gym.art.corpus import Run, RunStore
 from copyright_gym.errors import PackError
 from copyright_gym.pack_completeness import CORPUS
 from copyright_gym.pack_files import COALITIONS
+
+if TYPE_CHECKING:
+    from copyright_gym.art.corpus import Run, RunStore
 
 Members = tuple[int, ...]
 Qualities = Mapping[Members, Mapping[int, float]]
@@ -33,6 +35,8 @@ def coalition_runs(holders: int, known: Qualities, seeds: int = SEEDS) -> list[R
         known: What needs no run.
         seeds: Seeds a coalition, those in `known` included.
     """
+    from copyright_gym.art.corpus import Run  # loads torch, which readers of coalitions do without
+
     ranked: list[tuple[int, Run]] = []
     for size in sorted(range(holders + 1), key=lambda size: min(size, holders - size)):
         for members in combinations(range(holders), size):

@@ -6,14 +6,14 @@ and, once all 2^H are there, exact Shapley values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.art.coalitions import Qualities
-from copyright_gym.art.lds import pearson, spearman
+from copyright_gym.art.rank_correlation import pearson, ranks
 from copyright_gym.coalition_game import (
     all_coalitions,
     leave_one_out,
@@ -107,27 +107,91 @@ def _truths(qualities: Qualities, holders: int) -> dict[str, dict[int, Floats]]:
 
 
 def correlations(estimate: Floats, truth: Sequence[Floats]) -> dict[str, float]:
-    """Correlate an estimate with what was measured.
+    """Correlate an estimate with what was measured in one pack; see `pooled_correlations`."""
+    return pooled_correlations([(estimate, truth)])
+
+
+def pooled_correlations(pairs: Sequence[tuple[Floats, Sequence[Floats]]]) -> dict[str, float]:
+    """Correlate an estimate with what was measured, over the holders of all packs.
+
+    Only differences within a pack count: ranks (and values, for Pearson) are standardised in
+    each pack before they are pooled.
 
     Args:
-        estimate: (H,) values.
-        truth: Measured values of H holders, one or more seeds each.
+        pairs: For each pack (H,) values of the estimate, and measured values of its H holders,
+            one or more seeds each.
 
     Returns:
         Spearman and Pearson correlation with the mean over seeds, and Spearman's 95 % bootstrap
-        interval: holders drawn anew, and for each of them as many seeds as all have.
+        interval: holders of each pack drawn anew, and for each of them as many seeds as all have.
     """
     rng = np.random.default_rng(0)
+    drawn = [_drawn_anew(estimate, truth, rng) for estimate, truth in pairs]
+    low, high = np.quantile(_pooled([[*map(ranks, pair)] for pair in drawn]), (0.025, 0.975))
+    points = [
+        (estimate[:, None], np.array([seeds.mean() for seeds in truth])[:, None])
+        for estimate, truth in pairs
+    ]
+    return {
+        "spearman": float(_pooled([[*map(ranks, pair)] for pair in points])[0]),
+        "low": float(low),
+        "high": float(high),
+        "pearson": float(_pooled(points)[0]),
+    }
+
+
+def _drawn_anew(
+    estimate: Floats, truth: Sequence[Floats], rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Return (H, draws) values of the estimate and of the truth."""
     holders, counts = len(truth), np.array([len(seeds) for seeds in truth])
     padded = np.stack([np.resize(seeds, counts.max()) for seeds in truth])
     rows = rng.integers(holders, size=(holders, _DRAWS))
     columns = rng.integers(counts[rows], size=(counts.min(), holders, _DRAWS))
-    drawn = spearman(estimate[rows], padded[rows, columns].mean(axis=0))
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    means = np.array([seeds.mean() for seeds in truth])[:, None]
-    return {
-        "spearman": float(spearman(estimate[:, None], means)[0]),
-        "low": float(low),
-        "high": float(high),
-        "pearson": float(pearson(estimate[:, None], means)[0]),
-    }
+    return estimate[rows], padded[rows, columns].mean(axis=0)
+
+
+def _pooled(pairs: Iterable[Sequence[Floats]]) -> Floats:
+    """Return the correlation of each column, (H, m) twice a pack, standardised in each."""
+    standardised = [[_standardised(x) for x in pair] for pair in pairs]
+    first, second = (np.concatenate(parts) for parts in zip(*standardised, strict=True))
+    return pearson(first, second)
+
+
+def _standardised(values: Floats) -> Floats:
+    centred, spread = values - values.mean(axis=0), values.std(axis=0)
+    return np.asarray(np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0))
+
+
+def pooled_report(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Pool what `holder_report` returns of several packs.
+
+    Returns:
+        For each truth that is known of all holders of two packs or more: the numbers of packs and
+        holders, and the correlations of the estimates that all of these have.
+    """
+    pooled: dict[str, Any] = {}
+    for truth in dict.fromkeys(name for report in reports for name in report["truths"]):
+        whole = [
+            report
+            for report in reports
+            if 2 ** len(report["truths"].get(truth, {})) == report["all_coalitions"]
+        ]
+        if len(whole) < 2:
+            continue
+        measured = [[*map(np.array, report["truths"][truth].values())] for report in whole]
+        pooled[truth] = {
+            "packs": len(whole),
+            "holders": sum(map(len, measured)),
+            "correlations": {
+                name: pooled_correlations(
+                    [
+                        (np.array(report["estimates"][name]), values)
+                        for report, values in zip(whole, measured, strict=True)
+                    ]
+                )
+                for name in whole[0]["estimates"]
+                if all(name in report["estimates"] for report in whole)
+            },
+        }
+    return pooled

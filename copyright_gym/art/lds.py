@@ -8,6 +8,7 @@ Source: Park et al., arXiv:2303.14186; the setting follows Zheng et al., arXiv:2
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -20,12 +21,12 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from copyright_gym.art.adapters import Weights, set_weights
 from copyright_gym.art.autoencoder import decode, encode
 from copyright_gym.art.diffusion import denoising_loss
 from copyright_gym.art.finetune import RoundTraining, TrainingSet, finetune
+from copyright_gym.art.rank_correlation import spearman
 from copyright_gym.art.sampling import generate_latents
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.tensor_files import load_tensors, save_tensors
@@ -155,8 +156,8 @@ def record_path(folder: Path, subset: int, seed: int) -> Path:
     return folder / f"subset_{subset:03d}_{seed}.json"
 
 
-def stored_losses(folder: Path, plan: Plan) -> NDArray[np.float64]:
-    """Return (subsets, targets) losses, averaged over seeds; held-out targets come first.
+def stored_losses(folder: Path, plan: Plan) -> Scores:
+    """Return (subsets, seeds, targets) losses; held-out targets come first.
 
     Raises:
         FileNotFoundError: A retraining is missing.
@@ -168,7 +169,7 @@ def stored_losses(folder: Path, plan: Plan) -> NDArray[np.float64]:
         ]
         for subset in range(plan.chosen_on + plan.reported)
     ]
-    return np.asarray(np.mean(losses, axis=1))
+    return np.array(losses)
 
 
 _worker: Retraining | None = None
@@ -214,23 +215,6 @@ def retrain(make_studio: MakeStudio, plan: Plan, folder: Path, workers: int) -> 
             ) from error
 
 
-def spearman(first: Scores, second: Scores) -> NDArray[np.float64]:
-    """Return the Spearman correlation of each column; (n, m) twice, gives (m,)."""
-    return pearson(rankdata(first, axis=0), rankdata(second, axis=0))
-
-
-def pearson(first: Scores, second: Scores) -> NDArray[np.float64]:
-    """Return the Pearson correlation of each column; (n, m) twice, gives (m,).
-
-    A column without variation correlates with nothing: 0.
-    """
-    centred = [x - x.mean(axis=0) for x in (first, second)]
-    norms = np.sqrt(np.square(centred[0]).sum(axis=0) * np.square(centred[1]).sum(axis=0))
-    products = (centred[0] * centred[1]).sum(axis=0)
-    zeros = np.zeros_like(products)
-    return np.asarray(np.divide(products, norms, out=zeros, where=norms > 0))
-
-
 def target_correlations(scores: Scores, subsets: Bools, losses: Scores) -> NDArray[np.float64]:
     """Return each target's Spearman correlation of summed attributions with the fall of its loss.
 
@@ -255,3 +239,20 @@ def bootstrap_interval(
         means.append(spearman(predicted[rows, columns], -losses[rows, columns]).mean())
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)
+
+
+def noise_ceiling(losses: Scores) -> float:
+    """Return about how high a score can get, the retrained losses being as noisy as they are.
+
+    The reliability of losses of one seed is the Spearman correlation between two seeds over
+    subsets, mean over pairs of seeds and targets; that of the mean over seeds follows by Spearman
+    and Brown's formula. Scores that foresaw all but the noise would correlate by its root.
+
+    Args:
+        losses: (subsets, seeds, targets), two seeds or more.
+    """
+    seeds = losses.shape[1]
+    pairs = itertools.combinations(range(seeds), 2)
+    single = float(np.mean([spearman(losses[:, a], losses[:, b]) for a, b in pairs]))
+    reliability = seeds * single / (1 + (seeds - 1) * single)
+    return float(np.sqrt(max(reliability, 0.0)))

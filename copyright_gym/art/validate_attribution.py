@@ -1,4 +1,4 @@
-"""The report of `validate attribution`: data attribution against really retrained models.
+"""What `validate attribution` measures: data attribution against really retrained models.
 
 Two levels. Works: linear datamodeling scores on random halves of one round. Holders: summed
 attributions against coalitions of that round, see `holder_attribution`.
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from copyright_gym.art.attribution import ridge_scores, shared_credit
+from copyright_gym.art.attribution_report import stored_figures
 from copyright_gym.art.autoencoder import to_tensor
 from copyright_gym.art.coalitions import (
     Qualities,
@@ -33,20 +34,18 @@ from copyright_gym.art.corpus import RunStore
 from copyright_gym.art.features import pooled_features
 from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.gradients import gradient_features
-from copyright_gym.art.holder_attribution import (
-    holder_report,
-    pack_estimates,
-)
 from copyright_gym.art.lds import (
     TARGET_KINDS,
     Plan,
     Retraining,
     bootstrap_interval,
+    noise_ceiling,
     retrain,
     round_works,
     stored_losses,
     target_correlations,
 )
+from copyright_gym.art.lot_scores import CopyrightParts
 from copyright_gym.art.pack_studio import (
     NOTHING,
     Brought,
@@ -58,7 +57,7 @@ from copyright_gym.art.pinned_settings import pin_settings
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.workers import LocalWorkers
-from copyright_gym.pack import Pack, load_pack
+from copyright_gym.pack import Pack
 from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, npz_bytes
 from copyright_gym.whole_file import write_whole
 
@@ -88,30 +87,6 @@ class Measuring:
     brought: Brought = NOTHING
 
 
-def attribution_report(folder: Path, measuring: Measuring | None = None) -> dict[str, Any]:
-    """Report what is known of a pack's attribution, and what is not.
-
-    Args:
-        folder: The pack's folder, whose stored figures and coalitions are reported.
-        measuring: What to measure first; None for nothing.
-
-    Returns:
-        JSON-safe figures: `works` is None without linear datamodeling scores; `holders` is what
-        `holder_report` returns.
-
-    Raises:
-        PackError: The pack has no corpus.
-    """
-    pack = load_pack(folder)
-    stored, measured = (
-        (_stored_figures(folder), {}) if measuring is None else measure_attribution(pack, measuring)
-    )
-    qualities = measured or measured_coalitions(folder)
-    estimates = {name: np.array(values) for name, values in stored.get("estimates", {}).items()}
-    report = holder_report(qualities, len(pack.holders), pack_estimates(pack) | estimates)
-    return {"pack": pack.name, "round": 1, "works": stored.get("works"), "holders": report}
-
-
 def measure_attribution(pack: Pack, measuring: Measuring) -> tuple[dict[str, Any], Qualities]:
     """Measure a pack's attribution by really retraining.
 
@@ -133,19 +108,9 @@ def measure_attribution(pack: Pack, measuring: Measuring) -> tuple[dict[str, Any
         PackError: The pack can't be fine-tuned on, see `require_studio`.
     """
     work, brought = measuring.folder, measuring.brought
-    require_studio(pack, brought)
-    facts = pack.provenance
-    work.mkdir(parents=True, exist_ok=True)
-    pin_settings(
-        work / "settings.json",
-        pack_recipe(pack, brought),
-        facts["base"],
-        FinetuneSettings(**facts["finetune"]),
-        Sampling(**facts.get("sampling", {})),
-        facts["feature"],
-    )
+    pin_records(pack, work, brought)
     make_studio = functools.partial(pack_studio, pack, brought)
-    report = _stored_figures(pack.folder) if measuring.missing else {}
+    report = stored_figures(pack.folder) if measuring.missing else {}
     if "works" not in report:
         for part in measure_works(make_studio, Plan(), work / "lds", measuring.workers):
             report |= part
@@ -155,6 +120,32 @@ def measure_attribution(pack: Pack, measuring: Measuring) -> tuple[dict[str, Any
         tqdm.write(text, sys.stderr)
         return report, {}
     return report, _measure_coalitions(pack, make_studio, measuring)
+
+
+def pin_records(pack: Pack, folder: Path, brought: Brought) -> None:
+    """Make a folder for records of a pack, and keep it to the settings of the first ones.
+
+    Args:
+        pack: The pack.
+        folder: The folder; it may be the pack's build folder.
+        brought: What the pack doesn't hold.
+
+    Raises:
+        OptionError: The folder's records were made with other settings than the pack.
+        PackError: The pack can't be fine-tuned on, see `require_studio`.
+    """
+    require_studio(pack, brought)
+    facts = pack.provenance
+    folder.mkdir(parents=True, exist_ok=True)
+    pin_settings(
+        folder / "settings.json",
+        pack_recipe(pack, brought),
+        facts["base"],
+        FinetuneSettings(**facts["finetune"]),
+        Sampling(**facts.get("sampling", {})),
+        facts["feature"],
+        CopyrightParts(**facts.get("copyright", {})),
+    )
 
 
 def _measure_coalitions(
@@ -175,11 +166,6 @@ def _measure_coalitions(
     for _ in tqdm(done, total=todo, desc="coalitions"):
         keep()
     return keep()
-
-
-def _stored_figures(folder: Path) -> dict[str, Any]:
-    path = folder / ATTRIBUTION
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def measure_works(
@@ -206,10 +192,13 @@ def measure_works(
     todo = (plan.chosen_on + plan.reported) * plan.seeds
     for _ in tqdm(retrain(make_studio, plan, folder, workers), total=todo, desc="retraining"):
         pass
-    losses = stored_losses(folder, plan)
+    by_seed = stored_losses(folder, plan)
+    losses = by_seed.mean(axis=1)
+    reported = np.split(by_seed[plan.chosen_on :], 2, axis=2)
     yield {
         "works": {
             "lds": works_report(candidates, subsets, losses, plan.chosen_on),
+            "ceiling": dict(zip(TARGET_KINDS, map(noise_ceiling, reported), strict=True)),
             "subsets": plan.reported,
             "subsets_for_ridge": plan.chosen_on,
             "seeds": plan.seeds,

@@ -2,6 +2,9 @@ import io
 import itertools
 import json
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from copyright_gym.art import validate_attribution
+from copyright_gym.art.attribution_report import method_differences
 from copyright_gym.art.coalitions import (
     coalition_runs,
     coalition_table,
@@ -17,7 +21,17 @@ from copyright_gym.art.coalitions import (
     merged,
 )
 from copyright_gym.art.corpus import Run, RunStore
-from copyright_gym.art.holder_attribution import correlations, holder_report
+from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.holder_attribution import (
+    correlations,
+    holder_report,
+    pooled_correlations,
+    pooled_report,
+)
+from copyright_gym.art.lot_scores import CopyrightParts
+from copyright_gym.art.pack_studio import NOTHING, pack_recipe
+from copyright_gym.art.pinned_settings import pin_settings
+from copyright_gym.art.sampling import Sampling
 from copyright_gym.cli import main
 from copyright_gym.coalition_game import (
     all_coalitions,
@@ -25,6 +39,7 @@ from copyright_gym.coalition_game import (
     shapley_of_game,
     shapley_values,
 )
+from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack
 
 
@@ -156,6 +171,52 @@ def test_the_interval_of_a_sure_order_is_narrow_and_of_noise_is_wide() -> None:
     assert found["low"] < 0 < found["high"]
 
 
+def test_pooled_correlations_compare_holders_of_one_pack_only() -> None:
+    rng = np.random.default_rng(4)
+    truth = [[*rng.normal(size=(8, 2))], [*(100 + 50 * rng.normal(size=(8, 2)))]]
+    estimates = rng.normal([[0], [7]], size=(2, 8))
+    found = pooled_correlations([*zip(estimates, truth, strict=True)])
+    single = [correlations(e, t) for e, t in zip(estimates, truth, strict=True)]
+    # Packs of one size weigh the same.
+    for name in ("spearman", "pearson"):
+        assert found[name] == pytest.approx(np.mean([row[name] for row in single]))
+    assert found["low"] < found["spearman"] < found["high"]
+    assert found["high"] - found["low"] < max(row["high"] - row["low"] for row in single)
+    means = [np.mean(values, axis=1) for values in truth]
+    assert pooled_correlations([*zip(means, truth, strict=True)])["spearman"] == pytest.approx(1)
+
+
+def test_packs_are_pooled_where_all_holders_are_known() -> None:
+    values = np.random.default_rng(5).normal(size=(3, 2**4, 2))
+    tables = [table_of(x) for x in values]
+    del tables[2][(0, 1)]
+    estimates = {"order": np.arange(4.0), "one pack's own": np.arange(4.0)}
+    reports = [holder_report(tables[0], 4, estimates)]
+    reports += [holder_report(table, 4, {"order": np.arange(4.0)}) for table in tables[1:]]
+    pooled = pooled_report(reports)
+    assert {name: (x["packs"], x["holders"]) for name, x in pooled.items()} == {
+        "alone": (3, 12), "leave_one_out": (3, 12), "shapley": (2, 8)
+    }  # fmt: skip
+    assert list(pooled["shapley"]["correlations"]) == ["order"]
+    single = [report["correlations"]["shapley"]["order"]["pearson"] for report in reports[:2]]
+    assert pooled["shapley"]["correlations"]["order"]["pearson"] == pytest.approx(np.mean(single))
+    assert pooled_report(reports[:1]) == {}
+
+
+def test_methods_are_compared_target_by_target() -> None:
+    scores = np.random.default_rng(6).normal(size=64)
+    lds = {
+        "trak": {"ridge": 1.0, "generated": {"by_target": scores.tolist()}},
+        "d-trak": {"ridge": 1.0, "generated": {"by_target": (scores - 0.1).tolist()}},
+        "d-trak, fine-tuned model": {"ridge": 1.0, "generated": {"by_target": [0.0] * 64}},
+    }
+    found = method_differences(lds)
+    assert list(found) == ["base model"]
+    assert found["base model"]["generated"] == pytest.approx(
+        {"mean": -0.1, "low": -0.1, "high": -0.1}
+    )
+
+
 def test_portraits_measured_coalitions_agree_with_its_signal_report() -> None:
     pack = load_pack("portrait")
     qualities = measured_coalitions(pack.folder)
@@ -174,8 +235,64 @@ def test_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str]) ->
     if "shapley" not in report["holders"]["correlations"]:
         assert "exact Shapley value of quality; all coalitions are needed" in text
         assert "copyright-gym validate attribution --pack portrait --missing FOLDER" in text
-    if report["works"] is None:
+    works = report["works"]
+    if works is None:
         assert "linear datamodeling score: not measured" in text
+    else:
+        assert f"{works['subsets']} subsets x {works['seeds']} seeds retrained" in text
+        row = next(line for line in text.splitlines() if line.startswith("trak  "))
+        assert float(row.split()[1]) == works["lds"]["trak"]["ridge"]
+
+
+def test_several_packs_are_pooled_and_not_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packs = ["--pack", "portrait", "cartoon"]
+    assert main(["validate", "attribution", *packs, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [pack["pack"] for pack in report["packs"]] == ["portrait", "cartoon"]
+    assert main(["validate", "attribution", *packs]) == 0
+    text = capsys.readouterr().out
+    assert "quality when bought alone, 16 holders of 2 packs" in text
+    row = report["pooled"]["alone"]["correlations"]["surrogate, alone"]
+    assert f"{row['spearman']:.2f}  [{row['low']:5.2f}, {row['high']:5.2f}]" in text
+    assert main(["validate", "attribution", *packs, "--missing", str(tmp_path)]) == 1
+    assert "measure one pack at a time, got 2" in capsys.readouterr().err
+
+
+def test_figures_are_read_without_the_libraries_that_measure() -> None:
+    code = (
+        "import sys; from copyright_gym.cli import main; "
+        "assert main(['validate', 'attribution', '--json']) == 0; "
+        "sys.exit(not {'torch', 'scipy', 'diffusers', 'trak'}.isdisjoint(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_a_pack_with_other_copyright_networks_is_measured_in_its_own_build_folder(
+    tmp_path: Path,
+) -> None:
+    pack = load_pack("portrait")
+    facts = pack.provenance
+    parts = CopyrightParts(perceptual="lpips")
+    own = replace(pack, provenance={**facts, "copyright": parts.named()})
+
+    def build(folder: Path, parts: CopyrightParts) -> None:
+        folder.mkdir()
+        pin_settings(
+            folder / "settings.json", pack_recipe(pack), facts["base"],
+            FinetuneSettings(**facts["finetune"]), Sampling(**facts["sampling"]),
+            facts["feature"], parts,
+        )  # fmt: skip
+
+    build(tmp_path / "own", parts)
+    validate_attribution.pin_records(own, tmp_path / "own", NOTHING)
+    build(tmp_path / "default", CopyrightParts())
+    before = (tmp_path / "default" / "settings.json").read_bytes()
+    validate_attribution.pin_records(pack, tmp_path / "default", NOTHING)
+    assert (tmp_path / "default" / "settings.json").read_bytes() == before
+    with pytest.raises(OptionError, match="different: copyright"):
+        validate_attribution.pin_records(own, tmp_path / "default", NOTHING)
 
 
 def test_records_of_other_settings_are_not_mixed_in(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats
+import torch
 from tiny_studio import make_studio
 
 from copyright_gym.art import lds
@@ -13,12 +14,13 @@ from copyright_gym.art.lds import (
     Plan,
     Retraining,
     bootstrap_interval,
+    noise_ceiling,
     record_path,
     retrain,
-    spearman,
     stored_losses,
     target_correlations,
 )
+from copyright_gym.art.rank_correlation import spearman
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.validate_attribution import (
     RIDGES,
@@ -78,6 +80,38 @@ def test_holders_are_scored_by_the_sums_over_their_works() -> None:
     assert "pixels credit, held-out" not in found
 
 
+def test_losses_are_those_of_a_direct_computation(studio: Studio, tmp_path: Path) -> None:
+    retraining = Retraining(studio, TINY, tmp_path)
+    unet, shares = studio.pipeline.unet, studio.pipeline.scheduler.alphas_cumprod
+    unet.load_state_dict(retraining.full)
+    latents, told = retraining.targets.latents, retraining.targets.conditions
+    assert torch.equal(latents[:4], studio._training_set(retraining.held_out).latents)
+    generator = torch.Generator().manual_seed(11)
+    expected = torch.zeros(8)
+    for timestep in (50, 150, 250, 350, 450, 550, 650, 750, 850, 950):
+        noise, share = torch.randn(latents.shape, generator=generator), float(shares[timestep])
+        with torch.no_grad():
+            predicted = unet(
+                share**0.5 * latents + (1 - share) ** 0.5 * noise,
+                timestep,
+                told.tokens,
+                added_cond_kwargs={"text_embeds": told.pooled, "time_ids": told.sizes},
+            ).sample
+        ratio = share / (1 - share)
+        expected += min(ratio, 5) / ratio * ((predicted - noise) ** 2).mean((1, 2, 3)) / 10
+    assert retraining.losses(retraining.full) == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+def test_the_ceiling_is_the_correlation_with_what_noise_hides() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(4000, 1, 3))
+    losses = true + rng.normal(size=(4000, 3, 3))
+    seen = spearman(losses.mean(axis=1), true[:, 0]).mean()
+    assert noise_ceiling(losses) == pytest.approx(seen, abs=0.02)
+    assert noise_ceiling(np.broadcast_to(true, (4000, 3, 3))) == pytest.approx(1)
+    assert noise_ceiling(rng.normal(size=(4000, 3, 3))) < 0.2
+
+
 def test_retrainings_are_stored_and_not_made_again(
     studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,13 +126,16 @@ def test_retrainings_are_stored_and_not_made_again(
     assert len(list(retrain(make_studio, TINY, tmp_path, workers=1))) == 1
     assert path.read_bytes() == before
     losses = stored_losses(tmp_path, TINY)
-    assert losses.shape == (3, 8)
+    assert losses.shape == (3, 2, 8)
     assert losses.std(axis=0).min() > 0
+    assert losses[2, 1].tolist() == record["losses"]
     monkeypatch.setattr(Retraining, "train", None)
     first, second = measure_works(lambda: studio, TINY, tmp_path, workers=1)
     methods = {"d-trak", "trak", "pixels", "pooled features", "random"}
     fine_tuned = {"d-trak, fine-tuned model", "trak, fine-tuned model"}
     assert set(second["works"]["lds"]) == methods | fine_tuned
+    held_out = noise_ceiling(losses[1:, :, :4])
+    assert second["works"]["ceiling"]["held-out"] == held_out
     assert {name.split(",")[0].removesuffix(" credit") for name in first["estimates"]} == methods
     assert list(measure_works(lambda: studio, TINY, tmp_path, workers=1)) == [first, second]
 
