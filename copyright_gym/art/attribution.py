@@ -95,12 +95,22 @@ class AttributionLedger:
             features: (n, d) features of the works.
 
         Raises:
-            OptionError: The holder is in already, or digests and features differ in number.
+            OptionError: The holder is in already, digests and features differ in number, there
+                are no works, or features have another width than the targets'. The ledger is
+                then what it was.
         """
+        features = np.asarray(features)
         if holder in self._digests:
             raise OptionError(f"holder {holder!r} is in the ledger already; let it leave first")
         if len(digests) != len(features):
             raise OptionError(f"got {len(digests)} digests for {len(features)} works")
+        if not len(features):
+            raise OptionError(f"holder {holder!r} has no works; let holders join with at least one")
+        if features.shape[1:] != self.targets.shape[1:]:
+            raise OptionError(
+                f"features of works must be (n, {self.targets.shape[1]}), as wide as those of the "
+                f"targets, got {features.shape}; compute both with the same settings"
+            )
         new = {}
         for digest, row in zip(digests, features, strict=True):
             self._copies[digest] = self._copies.get(digest, 0) + 1
@@ -142,6 +152,8 @@ class AttributionLedger:
 
     def credit(self) -> dict[Hashable, NDArray[np.float64]]:
         """Return the credit of each holder's works, (n,) each; see `shared_credit`."""
+        if not self._digests:
+            return {}
         scores = {holder: self.scores(holder) for holder in self._digests}
         ends = np.cumsum([len(part) for part in scores.values()])[:-1]
         credit = np.split(shared_credit(np.concatenate(list(scores.values()))), ends)

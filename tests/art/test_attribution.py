@@ -8,7 +8,7 @@ from trak.score_computers import BasicScoreComputer
 
 from copyright_gym.art.adapters import trainable_parameters
 from copyright_gym.art.attribution import AttributionLedger, ridge_scores, shared_credit
-from copyright_gym.art.diffusion import denoising_loss
+from copyright_gym.art.diffusion import predict_noise
 from copyright_gym.art.gradients import CountSketch, gradient_features
 from copyright_gym.art.studio import Studio
 from copyright_gym.errors import OptionError
@@ -50,9 +50,10 @@ def test_features_of_a_work_do_not_depend_on_its_company(studio: Studio) -> None
     np.testing.assert_allclose(alone[0], together[0], rtol=1e-3, atol=1e-3 * abs(alone).max())
 
 
+@pytest.mark.parametrize("dtrak", [True, False])
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_features_are_projected_gradients_averaged_over_timesteps(
-    studio: Studio, method: str
+    studio: Studio, method: str, dtrak: bool
 ) -> None:
     if method == "lora":
         studio = make_studio(method="lora")
@@ -60,21 +61,18 @@ def test_features_are_projected_gradients_averaged_over_timesteps(
     else:
         trained = studio.base_weights
     works, pipeline, seed = studio.lot_sets[0][0][:1], studio.pipeline, 5
-    features = gradient_features(pipeline, trained, works, dtrak=False, timesteps=2, seed=seed)
+    features = gradient_features(pipeline, trained, works, dtrak=dtrak, timesteps=2, seed=seed)
     noise = torch.randn((2, *works.latents.shape[1:]), generator=torch.Generator().manual_seed(5))
     assert not any(p.requires_grad for p in pipeline.unet.parameters())
     parameters = [p.requires_grad_(True) for p in trainable_parameters(pipeline.unet)]
     total = torch.zeros(sum(p.numel() for p in parameters))
     for step, timestep in enumerate((250, 750)):
         signal = pipeline.scheduler.alphas_cumprod[timestep]
-        loss = denoising_loss(
-            pipeline, works.latents, works.conditions, noise[step : step + 1],
-            torch.tensor([timestep]),
-        ).mean()  # fmt: skip
-        # Undo the training's weighting: TRAK's output is the plain squared error.
-        ratio = signal / (1 - signal)
-        loss = loss * ratio / ratio.clamp(max=5)
-        gradients = torch.autograd.grad(loss, parameters)
+        mixed = signal.sqrt() * works.latents + (1 - signal).sqrt() * noise[step : step + 1]
+        predicted = predict_noise(pipeline, mixed, torch.tensor([timestep]), works.conditions)
+        # TRAK's output is the squared error, D-TRAK's the mean square of what was predicted.
+        error = predicted if dtrak else predicted - noise[step : step + 1]
+        gradients = torch.autograd.grad((error**2).mean(), parameters)
         total += torch.cat([g.flatten() for g in gradients]) / 2
     pipeline.unet.requires_grad_(False)
     expected = CountSketch(len(total), 2048, seed).project({"all": total[None]}, 0).numpy()
@@ -166,3 +164,31 @@ def test_the_ledger_refuses_what_it_cannot_do() -> None:
         ledger.scores("third")
     with pytest.raises(OptionError, match="above 0"):
         AttributionLedger(np.ones((1, 3)), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("digests", "features", "message"),
+    [
+        (["a"], np.ones((1, 4)), r"must be \(n, 3\).*got \(1, 4\)"),
+        (["b"], np.ones(1), r"must be \(n, 3\).*got \(1,\)"),
+        ([], np.ones((0, 3)), "has no works"),
+        (["a", "b"], np.ones((1, 3)), "2 digests for 1 works"),
+    ],
+)
+def test_a_refused_join_leaves_the_ledger_as_it_was(
+    digests: list[str], features: np.ndarray, message: str
+) -> None:
+    rng = np.random.default_rng(3)
+    ledger = AttributionLedger(rng.normal(size=(2, 3)), 1.0)
+    ledger.join("first", ["a", "c"], rng.normal(size=(2, 3)))
+    before = ledger.scores("first")
+    with pytest.raises(OptionError, match=message):
+        ledger.join("second", digests, features)
+    assert ledger.holders == ("first",)
+    np.testing.assert_array_equal(ledger.scores("first"), before)
+    ledger.leave("first")
+    assert ledger.holders == ()
+
+
+def test_an_empty_ledger_has_no_credit_to_hand_out() -> None:
+    assert AttributionLedger(np.ones((1, 3)), 1.0).credit() == {}
