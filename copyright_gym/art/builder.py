@@ -42,7 +42,7 @@ from copyright_gym.art.unbroken_runs import finish_runs
 from copyright_gym.art.workers import Workers
 from copyright_gym.pack import QualityFacts, write_pack
 from copyright_gym.pack_completeness import CORPUS
-from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, COPYRIGHT, VISITED
+from copyright_gym.pack_files import ATTRIBUTION, COALITIONS, COPYRIGHT, IMAGE_TEXT, VISITED
 
 _PACKAGES: Final = (
     "torch", "diffusers", "transformers", "torchmetrics", "traker",
@@ -142,7 +142,7 @@ def build_pack(
     files[CORPUS] = _corpus_bytes(runs, store, base_distance)
     if visited is not None:
         files[VISITED] = visited.read_bytes()
-    for name in (ATTRIBUTION, COALITIONS, COPYRIGHT):
+    for name in (ATTRIBUTION, COALITIONS, COPYRIGHT, IMAGE_TEXT):
         if (work / name).exists():
             files[name] = (work / name).read_bytes()
     files["signal.json"] = _json_bytes(signal_facts)

@@ -65,7 +65,7 @@ class TrialMaker:
         sold = [(i, lot) for row in lots for i, lot in enumerate(row)]
         self.images = np.concatenate([lot.images for _, lot in sold])
         self.holders = np.repeat([i for i, _ in sold], [len(lot) for _, lot in sold])
-        # A caption is the holder's style, a comma, and the concept.
+        # A caption is the holder's style, a comma, and the concept; "" where no comma tells it.
         self.concepts = np.array(
             [caption.partition(", ")[2] for _, lot in sold for caption in lot.captions]
         )
@@ -113,10 +113,12 @@ class TrialMaker:
             ]
             siblings = np.flatnonzero((self.holders == holder) & ~duplicates)
             siblings = siblings[siblings != work]
-            column += [(j, "holder") for j in rng.choice(siblings, self.negatives, replace=False)]
-            twins = np.flatnonzero(
-                (self.holders != holder) & (self.concepts == self.concepts[work]) & ~duplicates
-            )
+            count = min(self.negatives, len(siblings))
+            column += [(j, "holder") for j in rng.choice(siblings, count, replace=False)]
+            column += [(work, "")] * (self.negatives - count)
+            # Without a concept in the caption nobody can say who drew the same.
+            alike = (self.concepts == self.concepts[work]) & (self.concepts != "")
+            twins = np.flatnonzero((self.holders != holder) & alike & ~duplicates)
             twins = rng.permutation(twins)[: self.negatives]
             column += [(j, "concept") for j in twins]
             column += [(work, "")] * (self.negatives - len(twins))

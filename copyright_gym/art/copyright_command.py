@@ -25,6 +25,17 @@ def add_validate_copyright(
         "--fresh", type=Path, metavar="FOLDER", help="measure again, records here; resumable"
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the weight sweep")
+    parser.add_argument(
+        "--semantic",
+        metavar="NETWORK",
+        help="for --fresh, in place of the pack's: efficientnet-lite0 or "
+        "open_clip:ARCHITECTURE:FILE_OR_TAG",
+    )
+    parser.add_argument(
+        "--perceptual",
+        choices=["efficientnet-lite0", "lpips-alex", "lpips-vgg", "lpips-squeeze"],
+        help="for --fresh, in place of the pack's",
+    )
     add_brought(parser)
     parser.set_defaults(run=_validate_copyright)
 
@@ -36,7 +47,9 @@ def _validate_copyright(options: argparse.Namespace) -> None:
         measure = load_attribute(
             "copyright_gym.art.validate_copyright:measure_copyright", extra="art"
         )
-        report = measure(folder, options.fresh, brought(options))
+        chosen = {"semantic": options.semantic, "perceptual": options.perceptual}
+        networks = {part: name for part, name in chosen.items() if name is not None}
+        report = measure(folder, options.fresh, brought(options), networks)
     elif path.exists():
         report = json.loads(path.read_text(encoding="utf-8"))
     else:

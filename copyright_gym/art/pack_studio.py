@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from copyright_gym.art.base_files import base_of, find_base
 from copyright_gym.art.finetune import FinetuneSettings
+from copyright_gym.art.lot_scores import CopyrightParts
+from copyright_gym.art.pinned_settings import pin_settings
 from copyright_gym.art.recipe import Recipe
 from copyright_gym.art.recipes import find_recipe
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.works_recipe import WORKS, recipe_of_pack
-from copyright_gym.errors import PackError
+from copyright_gym.errors import OptionError, PackError
 from copyright_gym.pack import Pack
+from copyright_gym.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,44 @@ def pack_recipe(pack: Pack, brought: Brought = NOTHING) -> Recipe:
     if brought.works is None:
         return find_recipe(pack.provenance["recipe"])
     return recipe_of_pack(pack, brought.works)
+
+
+def pin_pack(pack: Pack, folder: Path, brought: Brought, parts: CopyrightParts) -> None:
+    """Make a folder for records of a pack, and keep it to that pack and these networks.
+
+    Args:
+        pack: The pack.
+        folder: The folder; it may be the pack's build folder.
+        brought: What the pack doesn't hold.
+        parts: Networks of the copyright metric.
+
+    Raises:
+        OptionError: The folder's records are of another pack or were made with other settings.
+        PackError: The pack can't be fine-tuned on, see `require_studio`.
+    """
+    require_studio(pack, brought)
+    facts = pack.provenance
+    folder.mkdir(parents=True, exist_ok=True)
+    # Packs may share all settings, so the works tell them apart.
+    works = {name: facts["works"].get(name) for name in ("held_out_sha256", "lots_sha256")}
+    path = folder / "pack.json"
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["works"] != works:
+            raise OptionError(
+                f"{folder} holds records of other works, those of pack {stored['pack']!r}; choose "
+                f"another folder for pack {pack.name!r}"
+            )
+    pin_settings(
+        folder / "settings.json",
+        pack_recipe(pack, brought),
+        facts["base"],
+        FinetuneSettings(**facts["finetune"]),
+        Sampling(**facts.get("sampling", {})),
+        facts["feature"],
+        parts,
+    )
+    write_whole(path, json.dumps({"pack": pack.name, "works": works}, indent=1))
 
 
 def require_studio(pack: Pack, brought: Brought = NOTHING) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from copyright_gym.art.lot_scores import (
     measured_lots,
 )
 from copyright_gym.art.memorisation import memorisation_curve
-from copyright_gym.art.pack_studio import NOTHING, Brought, pack_studio
+from copyright_gym.art.pack_studio import NOTHING, Brought, pack_studio, pin_pack
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.stored_trials import TRAINING_SEED, StoredTrials
 from copyright_gym.art.studio import Studio
@@ -55,7 +55,12 @@ class Plan:
     memorisation_seeds: int = 4
 
 
-def measure_copyright(folder: Path, work: Path, brought: Brought = NOTHING) -> dict[str, Any]:
+def measure_copyright(
+    folder: Path,
+    work: Path,
+    brought: Brought = NOTHING,
+    networks: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Score copies, negatives, memorised works and lots of a pack, and report on them.
 
     The report is stored in `work` as `copyright.json`.
@@ -65,9 +70,18 @@ def measure_copyright(folder: Path, work: Path, brought: Brought = NOTHING) -> d
         work: Where records are kept; an interrupted call goes on there. With a pack's build
             folder, lots that the build scored already are not scored again.
         brought: What the pack doesn't hold.
+        networks: Fields of `CopyrightParts` to use in place of the pack's, which names a file of
+            weights without its folder.
+
+    Raises:
+        OptionError: The folder's records are of another pack or networks, or a network is unknown.
+        PackError: The pack can't be fine-tuned on, see `require_studio`.
+        MissingWeightsError: Weights of a network are not on this machine.
     """
     pack = load_pack(folder)
-    parts = CopyrightParts(**pack.provenance.get("copyright", {}))
+    parts = CopyrightParts(**{**pack.provenance.get("copyright", {}), **(networks or {})})
+    pin_pack(pack, work, brought, parts)
+    parts.load()
     report = {
         "pack": pack.name,
         **measure_studio(functools.partial(pack_studio, pack, brought), Plan(), work, parts),

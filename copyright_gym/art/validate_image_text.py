@@ -26,8 +26,8 @@ from copyright_gym.art.copy_trials import Trials
 from copyright_gym.art.features import pooled_features
 from copyright_gym.art.image_text_choice import SEED, Grid, chosen_model, retrieved
 from copyright_gym.art.image_text_pairs import Pairs, icon_pairs
-from copyright_gym.art.lot_scores import holder_similarity, reference_works
-from copyright_gym.art.pack_studio import pack_studio
+from copyright_gym.art.lot_scores import DEFAULT_PARTS, holder_similarity, reference_works
+from copyright_gym.art.pack_studio import NOTHING, pack_studio, pin_pack
 from copyright_gym.art.projections import Projections
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.stored_trials import StoredTrials
@@ -55,10 +55,12 @@ def measure_image_text(folder: Path, work: Path) -> dict[str, Any]:
             `validate copyright --fresh`, copies that it scored are not scored again.
 
     Raises:
+        OptionError: The folder's records are of another pack or were made with other networks.
         MissingWorksError: A set of icons is not on this machine.
         MissingExtraError: The package with the weights of MiniLM is not installed.
     """
     pack = load_pack(folder)
+    pin_pack(pack, work, NOTHING, DEFAULT_PARTS)
     report = {
         "pack": pack.name,
         **report_image_text(

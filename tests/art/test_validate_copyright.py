@@ -8,11 +8,17 @@ from scipy.stats import mannwhitneyu
 from copyright_gym.art import similarity, validate_copyright
 from copyright_gym.art.copies import GRADES, graded_copies
 from copyright_gym.art.copy_report import HolderScores, Split, copy_report
+from copyright_gym.art.copy_trials import TrialMaker
 from copyright_gym.art.detection import auc, bootstrap, interval, true_positive_rate
 from copyright_gym.art.dicebear_works import draw_works
+from copyright_gym.art.lot_scores import DEFAULT_PARTS, CopyrightParts
+from copyright_gym.art.pack_studio import NOTHING, pin_pack
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.validate_copyright import Plan, lot_report, measure_studio
+from copyright_gym.art.validate_image_text import measure_image_text
 from copyright_gym.cli import main
+from copyright_gym.errors import OptionError
+from copyright_gym.pack import find_pack, load_pack
 
 PLAN = Plan(
     sources=2,
@@ -179,3 +185,52 @@ def test_command_prints_and_plots_what_the_pack_holds(
     metric = report["measures"]["copyright metric"]
     assert f"{metric['auc']:.3f} [{metric['auc_low']:.3f}, {metric['auc_high']:.3f}]" in text
     assert report["works"]["test"] == 128
+
+
+def test_a_folder_keeps_to_one_pack_and_its_networks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Both packs have the same settings and base model; only their works differ.
+    cartoon, clipart = (load_pack(find_pack(name)) for name in ("cartoon", "clipart"))
+    for _ in range(2):
+        pin_pack(cartoon, tmp_path, NOTHING, DEFAULT_PARTS)
+    message = "those of pack 'cartoon'; choose another folder for pack 'clipart'"
+    with pytest.raises(OptionError, match=message):
+        pin_pack(clipart, tmp_path, NOTHING, DEFAULT_PARTS)
+    with pytest.raises(OptionError, match=message):
+        measure_image_text(clipart.folder, tmp_path)
+    fresh = ["validate", "copyright", "--fresh", str(tmp_path), "--pack"]
+    assert main([*fresh, "clipart"]) == 1
+    assert message in capsys.readouterr().err
+    assert main([*fresh, "cartoon", "--perceptual", "lpips-alex"]) == 1
+    assert "other settings (different: copyright" in capsys.readouterr().err
+
+
+def test_networks_are_named_for_a_fresh_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[CopyrightParts] = []
+
+    def load(parts: CopyrightParts) -> None:
+        seen.append(parts)
+        raise OptionError("enough")
+
+    monkeypatch.setattr(CopyrightParts, "load", load)
+    weights = f"open_clip:ViT-B-32:{tmp_path / 'weights.pt'}"
+    fresh = ["validate", "copyright", "--fresh", str(tmp_path / "work")]
+    assert main([*fresh, "--semantic", weights]) == 1
+    assert "enough" in capsys.readouterr().err
+    assert seen == [CopyrightParts(semantic=weights)]
+
+
+def test_trials_need_neither_concepts_nor_many_works(studio: Studio) -> None:
+    maker = TrialMaker(studio, sources=2, negatives=9)
+    own = np.flatnonzero(maker.holders == 0)[:2]
+    maker.concepts[:] = ""
+    _, kinds = maker._negatives(own, 0, np.random.default_rng(0))
+    assert not (kinds == "concept").any()
+    others = (maker.holders == 0).sum() - 1
+    assert 0 < (kinds == "holder").sum(axis=0).max() <= others < 9
+    maker.concepts[:] = "a boat"
+    _, kinds = maker._negatives(own, 0, np.random.default_rng(0))
+    assert (kinds == "concept").any()
