@@ -29,9 +29,11 @@ class Actor(Protocol):
 
     Attributes:
         order: visiting order that a holder policy asks for, or None.
+        masked: whether it is told what is legal.
     """
 
     order: str | None
+    masked: bool
 
     def begin(self, n: int) -> None:
         """Begin new episodes in n markets."""
@@ -62,6 +64,7 @@ class Explorer:
         rng: source of the exploration.
         order: visiting order that a holder policy asks for, or None.
         memory: what it remembers of its episode, or None.
+        masked: whether it is told what is legal.
     """
 
     def __init__(
@@ -70,8 +73,10 @@ class Explorer:
         rng: np.random.Generator,
         order: str | None,
         memory: Memory | None = None,
+        masked: bool = True,
     ) -> None:
         self.model = model
+        self.masked = masked
         self.order = order
         self._memory = memory
         self.epsilon: NDArray[np.float64] = np.ones(1)
@@ -102,6 +107,8 @@ class Fixed:
         policy: the policy.
         rng: what the policy draws from.
     """
+
+    masked = True
 
     def __init__(self, policy: Policy, rng: np.random.Generator) -> None:
         self.policy = policy
@@ -192,6 +199,7 @@ def collect(
 
 def _decide(actor: Actor, observation: Observations, mask: Bools) -> _Step:
     seen = actor.see(observation)
+    mask = mask if actor.masked else np.ones_like(mask)
     return _Step(seen, mask, *actor.act(seen, mask))
 
 

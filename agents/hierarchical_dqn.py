@@ -38,7 +38,7 @@ from copyright_gym.agents.outcome_dqn import OutcomeDQN
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import PolicyCard, QPolicy
 from copyright_gym.agents.settings import Settings
-from copyright_gym.agents.traces import Record, multi_step
+from copyright_gym.agents.traces import Record, by_round, multi_step
 from copyright_gym.agents.training_log import training_log
 from copyright_gym.agents.training_state import load_state, save_state
 from copyright_gym.config import MarketConfig
@@ -128,7 +128,8 @@ class HierarchicalDQN:
             },
             device="cpu",
         )
-        return Explorer(model, self._rng, card.order, memory_for(card.features))
+        memory = memory_for(card.features)
+        return Explorer(model, self._rng, card.order, memory, settings.masked)
 
     def _card(self, level: Level) -> PolicyCard:
         """Describe the network of a level."""
@@ -211,11 +212,13 @@ class HierarchicalDQN:
                 done = batch / batches
                 self._watch(done)
                 self._set_epsilon(done)
-                records = collect(self._market, self._rng, self._round, self._holder)
+                rounds, offers = collect(self._market, self._rng, self._round, self._holder)
+                if not settings.beyond_round:
+                    offers = by_round(offers, tables.rounds)
                 self.steps += per_batch
                 levels: tuple[tuple[Level, Record, int, float], ...] = (
-                    ("round", records[0], settings.round_steps, settings.round_replay),
-                    ("holder", records[1], settings.holder_steps, settings.holder_replay),
+                    ("round", rounds, settings.round_steps, settings.round_replay),
+                    ("holder", offers, settings.holder_steps, settings.holder_replay),
                 )
                 models = self._models()
                 for level, record, n_steps, replay in levels:

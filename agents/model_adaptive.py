@@ -37,7 +37,7 @@ class ModelAdaptiveHolder:
     def __init__(self, config: MarketConfig, chance: float = 0.75, margin: float = 0.95) -> None:
         self.config, self.chance, self.margin = config, chance, margin
         self._ledger = Ledger(config)
-        self._search = OracleSearch(config)
+        self._search = OracleSearch(config, random=4)
         self._values = self._search.values
         self._prices = PriceTable(config.sigma, self._search.rounds)
 
@@ -51,8 +51,9 @@ class ModelAdaptiveHolder:
         """Offer the best price for the lot's value, given the plan for all others."""
         books, values = self._ledger, self._values
         books.read(observation)
-        bought, still_open = books.flat(books.bought), books.open()
-        cost = np.tile(self._markups(), (1, self._search.rounds)) * values.base
+        markup = np.tile(self._markups(), (1, self._search.rounds))
+        bought, still_open = books.flat(books.bought), books.open() & (markup > 0)
+        cost = np.where(markup > 0, markup, 1.0) * values.base
         fresh = (self._planned != books.t) & books.due
         if fresh.any():
             price = np.where(still_open, cost, np.inf)[fresh]
@@ -75,12 +76,16 @@ class ModelAdaptiveHolder:
         return books.write(highest_legal(mask, np.where(gains[rows, lot] > 0, actions, 0)))
 
     def _markups(self) -> Floats:
-        """Return the lowest markup that each holder accepts probably enough, float64 (n, H)."""
+        """Return the lowest markup that each holder accepts probably enough, float64 (n, H).
+
+        0 if none is.
+        """
         books = self._ledger
         chances = acceptance(
             books.refused[..., None], books.accepted[..., None], MARKUPS[1:], self.config.sigma
         )
-        return np.asarray(MARKUPS[1 + (chances >= self.chance).argmax(axis=2)])
+        enough = chances >= self.chance
+        return np.where(enough.any(axis=2), MARKUPS[1 + enough.argmax(axis=2)], 0.0)
 
     def _trimmed(self, bought: Bools, still_open: Bools, cost: Floats) -> Bools:
         """Return the plan without what is gone and what the money does not pay for any more."""

@@ -1,7 +1,7 @@
 """The oracle: knows all expectations, and buys the best it can find at the lowest markups.
 
-It needs markets with `visible_expectations`. See `oracle_search` for how it searches and when its
-purchases are known to be the best.
+It needs markets with `visible_expectations`. See `oracle_search` for how it searches, and how far
+its purchases are known to be the best.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OracleJoint:
     def __init__(self, config: MarketConfig) -> None:
         if not config.visible_expectations:
             raise OptionError("the oracle needs markets with visible_expectations=True")
-        self._search = OracleSearch(config)
+        self._search = OracleSearch(config, random=30)
         names = joint_features(self._search.holders, visible=True)
         holders = range(self._search.holders)
         self._factors = [names.index(f"{VISIBLE_FEATURE}:{i}") for i in holders]

@@ -1,11 +1,11 @@
 """What to buy at best when it is known what every lot costs.
 
-From several plans of `LotValues.plan`, each over some of the rounds, and from the best two lots,
-exchanges of lots go on until none helps. Then each lot in turn must show that doing without it is
-no better. Tests compare with the best of all histories in markets that are small enough to list
-them.
+From several plans of `LotValues.plan`, each over some of the rounds, from the best two lots, and
+from plans of lots in random orders: turns of one lot or two, in or out, go on until none helps, and
+the best end counts. This does not prove that no history is better: there are 2^40. Tests compare
+with the best of all histories in markets that are small enough to list them.
 
-Source: our construction; a knapsack by local search from greedy starts.
+Source: our construction; a knapsack by local search from many starts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from copyright_gym.agents.lot_values import Bools, Floats, LotValues
 from copyright_gym.config import MarketConfig
 
-_STARTS = 3
+# Greedy plans to start from, and turns that are tried before all others.
+_GREEDY, _LIKELY = 3, 40
 _LEAST_GAIN = 1e-12
 # Quality that a unit of money is worth: of lots that are as good, the cheaper one leaves more over.
 _THRIFT = 1e-10
@@ -26,6 +27,7 @@ class OracleSearch:
 
     Args:
         config: options of the markets.
+        random: number of plans in random orders to start from, too; many find better histories.
 
     Attributes:
         values: the surrogate over the lots.
@@ -33,9 +35,12 @@ class OracleSearch:
         holders: number of holders H.
     """
 
-    def __init__(self, config: MarketConfig) -> None:
+    def __init__(self, config: MarketConfig, random: int) -> None:
+        self.random = random
         self.values = LotValues(config)
         self.rounds, self.holders = self.values.tables.base.shape
+        # Pairs of lots to turn; a lot with itself stands for this lot alone.
+        self._turns = np.triu_indices(self.rounds * self.holders)
 
     def best_purchases(self, cost: Floats, money: Floats, bought: Bools | None = None) -> Bools:
         """Find the best history that the money pays for, or a very good one.
@@ -59,20 +64,27 @@ class OracleSearch:
         plans.append(self._best_pair(held, offered, finite, money))
         price = np.where(offered, cost, 0.0)
         best = held
-        for start in self._ranked([held, *plans])[:_STARTS]:
+        starts = [
+            *self._ranked([held, *plans])[:_GREEDY],
+            *self._drawn(held, offered, price, money),
+        ]
+        for start in starts:
             found = self._improve(start, held, offered, price, money)
             best = self._ranked([best, found])[0]
-        for lot in range(cost.shape[1]):
-            rows = np.flatnonzero(best[:, lot] & ~held[:, lot])
-            others = offered[rows]
-            others[:, lot] = False
-            without = best[rows] & ~held[rows] & others
-            filled = self.values.fill(held[rows], others, finite[rows], money[rows], without)
-            found = self._improve(
-                held[rows] | filled, held[rows], offered[rows], price[rows], money[rows]
-            )
-            best[rows] = self._ranked([best[rows], found])[0]
         return best
+
+    def _drawn(self, held: Bools, offered: Bools, price: Floats, money: Floats) -> list[Bools]:
+        """Return plans of lots in random orders, as many as the money pays for."""
+        rng = np.random.default_rng(0)
+        plans = []
+        for _ in range(self.random):
+            chosen, left = held.copy(), money.copy()
+            for lot in rng.permutation(held.shape[1]):
+                add = offered[:, lot] & (price[:, lot] <= left)
+                chosen[:, lot] |= add
+                left -= price[:, lot] * add
+            plans.append(chosen)
+        return plans
 
     def _best_pair(self, held: Bools, offered: Bools, cost: Floats, money: Floats) -> Bools:
         """Add the two lots that are best together: each alone may lower the quality."""
@@ -99,33 +111,38 @@ class OracleSearch:
     def _improve(
         self, chosen: Bools, held: Bools, offered: Bools, price: Floats, money: Floats
     ) -> Bools:
-        """Exchange a lot for another, add or drop one, as long as it helps."""
-        chosen, rows, lots = chosen.copy(), np.arange(len(chosen)), chosen.shape[1]
-        # One more column stands for no lot: an exchange with it adds or drops.
-        price = np.pad(price, ((0, 0), (0, 1)))
+        """Turn one lot or two, in or out, as long as it helps."""
+        chosen, rows = chosen.copy(), np.arange(len(chosen))
+        first, second = self._turns
+        likely = min(_LIKELY, len(first))
         while len(rows):
-            now, none = chosen[rows], np.ones((len(rows), 1), np.bool_)
-            leaves = np.concatenate([now & ~held[rows], none], axis=1)
-            enters = np.concatenate([~now & offered[rows], none], axis=1)
-            left = money[rows] - (price[rows, :-1] * now).sum(axis=1)
-            row, out, into = np.nonzero(
-                leaves[:, :, None]
-                & enters[:, None]
-                & (price[rows][:, None] - price[rows][:, :, None] <= left[:, None, None])
-            )
-            places = np.arange(len(row))
-            moved = np.pad(now, ((0, 0), (0, 1)))[row]
-            moved[places, out], moved[places, into] = False, True
-            gains = np.full((len(rows), lots + 1, lots + 1), -np.inf)
-            gains[row, out, into] = (
-                self.values.quality(moved[:, :-1])
-                - self.values.quality(now)[row]
-                + _THRIFT * (price[rows[row], out] - price[rows[row], into])
-            )
-            move = gains.reshape(len(rows), -1).argmax(axis=1)
-            helps = gains.reshape(len(rows), -1).max(axis=1) > _LEAST_GAIN
-            rows, (out, into) = rows[helps], divmod(move[helps], lots + 1)
-            for column, value in ((out, False), (into, True)):
-                real = column < lots
-                chosen[rows[real], column[real]] = value
+            now = chosen[rows]
+            free = np.where(now, ~held[rows], offered[rows])
+            cost = np.where(now, -price[rows], price[rows])
+            costs = cost[:, first] + np.where(first == second, 0.0, cost[:, second])
+            left = money[rows] - (price[rows] * now).sum(axis=1)
+            allowed = free[:, first] & free[:, second] & (costs <= left[:, None])
+            # Two lots together are worth about what they are worth apart: the likely turns first.
+            apart = self._gains(now, first == second)[:, first == second]
+            guess = apart[:, first] + np.where(first == second, 0.0, apart[:, second])
+            guess = np.where(allowed, guess, -np.inf)
+            edge = np.partition(guess, -likely, axis=1)[:, [-likely]]
+            gains = self._gains(now, allowed & (guess >= edge)) - _THRIFT * costs
+            stuck = gains.max(axis=1) <= _LEAST_GAIN
+            gains[stuck] = self._gains(now[stuck], allowed[stuck]) - _THRIFT * costs[stuck]
+            move, helps = gains.argmax(axis=1), gains.max(axis=1) > _LEAST_GAIN
+            rows, move = rows[helps], move[helps]
+            chosen[rows, first[move]] ^= True
+            chosen[rows, second[move]] ^= first[move] != second[move]
         return chosen
+
+    def _gains(self, now: Bools, asked: Bools) -> Floats:
+        """Return what turns add to the quality; -inf where it is not asked for."""
+        first, second = self._turns
+        gains = np.full((len(now), len(first)), -np.inf)
+        row, turn = np.nonzero(np.broadcast_to(asked, gains.shape))
+        turned, places = now[row], np.arange(len(row))
+        turned[places, first[turn]] ^= True
+        turned[places, second[turn]] ^= first[turn] != second[turn]
+        gains[row, turn] = self.values.quality(turned) - self.values.quality(now)[row]
+        return gains

@@ -34,6 +34,10 @@ class Settings:
         outcomes: whether the holder level learns values apart for accepted and for refused offers;
             see `OutcomeDQN`.
         remember: whether the holder level remembers what it saw of all holders; see `Memory`.
+        beyond_round: whether the holder level looks beyond the round's end, so that what it leaves
+            over has a value.
+        masked: whether masks count in training, in what is done and in the targets; in play they
+            always do.
     """
 
     markets: int = 64
@@ -55,3 +59,5 @@ class Settings:
     order: str | None = "value"
     outcomes: bool = True
     remember: bool = True
+    beyond_round: bool = True
+    masked: bool = True

@@ -8,6 +8,7 @@ however much the episode explored (the cut of Watkins' Q(lambda); Watkins 1989, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,3 +103,26 @@ def multi_step(record: Record, n_steps: int) -> Transitions:
         next_masks=record.masks[within, columns] | dones[:, None],
         dones=dones,
     )
+
+
+def by_round(record: Record, rounds: int) -> Record:
+    """Cut episodes into their rounds, each an episode of its own.
+
+    Args:
+        record: Of the holder level: n episodes of T * H steps.
+        rounds: Number of rounds T.
+
+    Returns:
+        T * n episodes of H steps, round by round.
+    """
+    steps, n = record.actions.shape
+    holders = steps // rounds
+
+    def cut(values: NDArray[Any]) -> NDArray[Any]:
+        apart = values.reshape(rounds, holders, n, *values.shape[2:]).swapaxes(0, 1)
+        return apart.reshape(holders, rounds * n, *values.shape[2:])
+
+    arrays = {name: cut(values) for name, values in vars(record).items() if name != "lengths"}
+    arrays["disturbed"][-1] = False  # what the next round's share was does not count here
+    before = holders * np.arange(rounds)[:, None]
+    return Record(**arrays, lengths=np.clip(record.lengths - before, 0, holders).ravel())

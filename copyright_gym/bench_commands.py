@@ -35,6 +35,15 @@ def add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     _add_contestants(live, ["hierarchical", "uniform+learned", "all+model-adaptive"])
     _add_runs(live, episodes=8)
     live.set_defaults(run=_bench_live)
+    tune = actions.add_parser(
+        "tune", help="compare the parameters of policies that are not trained"
+    )
+    tune.add_argument("--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)")
+    add_rho(tune)
+    tune.add_argument(
+        "--episodes", type=integer(1), default=200, metavar="N", help="markets (%(default)s)"
+    )
+    tune.set_defaults(run=_bench_tune)
     for name, text in (
         (
             "misreporting:misreport",
@@ -182,6 +191,11 @@ def _bench_report(options: argparse.Namespace) -> None:
             options.folder, reference=options.reference
         )
     )
+
+
+def _bench_tune(options: argparse.Namespace) -> None:
+    tune = load_attribute("copyright_gym.benchmarks.tuning:tune")
+    print(tune(options.packs, options.rho, options.episodes))
 
 
 def _bench_study(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from copyright_gym.errors import PolicyError
 @pytest.mark.parametrize("algorithm", FLAT)
 def test_repeats_and_survives_a_file(algorithm: str, synthetic_pack: str, tmp_path: Path) -> None:
     config = tiny_config(synthetic_pack, sigma=0.25, holders=2, rounds=2)
-    first, second = (train_flat(algorithm, config, seed=1, steps=4200) for _ in range(2))
+    first, second = (train_flat(algorithm, config, seed=1, steps=1200) for _ in range(2))
     assert first.data() == second.data()
     path = tmp_path / "flat.npz"
     path.write_bytes(first.data())

@@ -15,11 +15,12 @@ from copyright_gym.tables import make_tables
 
 @pytest.fixture(scope="module")
 def packs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A pack with falling returns and one like the portrait pack, whose quality can fall."""
+    """A pack with falling returns and two like the portrait pack, whose quality can fall."""
     folder = tmp_path_factory.mktemp("packs")
     return [
         str(make_synthetic_pack(folder / "synthetic")),
         str(generator.generate_pack(folder / "generated", holders=3, rounds=2, seed=3)),
+        str(generator.generate_pack(folder / "larger", holders=4, rounds=3, seed=5)),
     ]
 
 
@@ -32,25 +33,27 @@ def brute_force(config: MarketConfig, cost: np.ndarray, money: np.ndarray) -> np
     return np.where(paid <= money[:, None] * (1 + 1e-9), quality, -np.inf).max(axis=1)
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(("which", "holders", "rounds"), [(0, 3, 2), (1, 3, 2), (2, 4, 3)])
 @pytest.mark.parametrize("rho", [0.2, 0.5, 0.8])
-def test_best_against_brute_force(packs: list[str], which: int, rho: float) -> None:
-    config = MarketConfig(pack=packs[which], holders=3, rounds=2, rho=rho)
-    search = OracleSearch(config)
+def test_best_against_brute_force(
+    packs: list[str], which: int, holders: int, rounds: int, rho: float
+) -> None:
+    config = MarketConfig(pack=packs[which], holders=holders, rounds=rounds, rho=rho)
+    search = OracleSearch(config, random=30)
     rng = np.random.default_rng(0)
-    cost = search.values.base * np.exp(0.4 * rng.standard_normal((60, 6)))
+    cost = search.values.base * np.exp(0.4 * rng.standard_normal((60, holders * rounds)))
     cost[rng.random(cost.shape) < 0.1] = np.inf
     money = np.full(60, search.values.tables.budget)
     best = search.best_purchases(cost, money)
     assert (np.where(best, cost, 0).sum(axis=1) <= money * (1 + 1e-8)).all()
-    found = search.values.tables.pack.surrogate.quality(best.reshape(-1, 2, 3))
+    found = search.values.tables.pack.surrogate.quality(best.reshape(-1, rounds, holders))
     exact = brute_force(config, cost, money)
     np.testing.assert_allclose(found, exact, atol=1e-9)
 
 
 def test_histories_keep_what_is_bought(packs: list[str]) -> None:
     config = MarketConfig(pack=packs[1], holders=3, rounds=2)
-    search = OracleSearch(config)
+    search = OracleSearch(config, random=30)
     rng = np.random.default_rng(1)
     bought = rng.random((30, 6)) < 0.3
     cost = search.values.base * np.ones((30, 1))

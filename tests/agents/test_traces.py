@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copyright_gym.agents.traces import Record, multi_step
+from copyright_gym.agents.traces import Record, by_round, multi_step
 
 
 def random_record(seed: int, steps: int, n: int) -> Record:
@@ -60,3 +60,22 @@ def test_agrees_with_the_literal_version(seed: int, steps: int, n: int, n_steps:
                 got.next_observations[i], record.observations[end, episode]
             )
             np.testing.assert_array_equal(got.next_masks[i], record.masks[end, episode])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 4))
+def test_rounds_are_episodes_of_their_own(seed: int, rounds: int, holders: int) -> None:
+    record = random_record(seed, rounds * holders, 3)
+    got = literal(by_round(record, rounds), holders)
+    # The same cuts in the whole episodes, with each round's end as the end of its episode.
+    expected = []
+    for t in range(rounds):
+        part = {name: a[t * holders : (t + 1) * holders] for name, a in vars(record).items()}
+        part["lengths"] = np.clip(record.lengths - t * holders, 0, holders)
+        part["disturbed"] = part["disturbed"].copy()
+        part["disturbed"][-1] = False
+        expected += [
+            (start, 3 * t + episode, *rest)
+            for start, episode, *rest in literal(Record(**part), holders)
+        ]
+    assert sorted(got) == sorted(expected)
