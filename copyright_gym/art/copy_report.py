@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 
 from copyright_gym.art.copy_measures import PARTS, PLAIN
 from copyright_gym.art.copy_trials import NEGATIVES, SAME_PICTURE
-from copyright_gym.art.detection import auc, bootstrap, interval, true_positive_rate
+from copyright_gym.art.detection import Statistic, auc, bootstrap, interval, true_positive_rate
 
 Values = NDArray[np.float64]
 
@@ -133,27 +133,27 @@ def compared(
         measures: Weights of scores by the measure's name.
         draws: Bootstrap draws.
     """
-    draws_of = {name: _bootstrap_auc(split, weights, draws) for name, weights in measures.items()}
-    first = next(iter(measures))
-    rows = {}
+    everything = np.arange(split.works)
+    rows: dict[str, dict[str, float]] = {}
+    auc_draws: dict[str, Values] = {}
     for name, weights in measures.items():
-        rows[name] = _figures(split, weights)
-        rows[name]["auc_low"], rows[name]["auc_high"] = interval(draws_of[name])
-        if name != first:
-            rows[name]["metric_gain_low"], rows[name]["metric_gain_high"] = interval(
-                draws_of[first] - draws_of[name]
-            )
+        rows[name] = {}
+        for figure, statistic in _statistics(split, weights).items():
+            values = bootstrap(statistic, split.works, draws)
+            if figure == "auc":
+                auc_draws[name] = values
+            rows[name][figure] = statistic(everything)
+            rows[name][f"{figure}_low"], rows[name][f"{figure}_high"] = interval(values)
+    first = next(iter(measures))
+    for name in list(measures)[1:]:
+        gain = interval(auc_draws[first] - auc_draws[name])
+        rows[name]["metric_gain_low"], rows[name]["metric_gain_high"] = gain
     return rows
 
 
 def _auc(split: Split, weights: Mapping[str, float], kinds: Sequence[str] = NEGATIVES) -> float:
     copies = split.copies(weights)[split.strengths >= LEAST_STRENGTH]
     return auc(copies.ravel(), np.concatenate(split.negatives(weights, kinds)))
-
-
-def _bootstrap_auc(split: Split, weights: Mapping[str, float], draws: int) -> Values:
-    copies = split.copies(weights)[split.strengths >= LEAST_STRENGTH]
-    return _bootstrap(copies, split.negatives(weights), draws)
 
 
 def _bootstrap(copies: Values, negatives: Sequence[Values], draws: int) -> Values:
@@ -163,15 +163,24 @@ def _bootstrap(copies: Values, negatives: Sequence[Values], draws: int) -> Value
     return bootstrap(statistic, copies.shape[1], draws)
 
 
-def _figures(split: Split, weights: Mapping[str, float]) -> dict[str, float]:
-    copies = split.copies(weights)
-    strong = copies[split.strengths >= LEAST_STRENGTH].ravel()
-    negatives = np.concatenate(split.negatives(weights))
-    strengths = np.repeat(split.strengths, split.works)
+def _statistics(split: Split, weights: Mapping[str, float]) -> dict[str, Statistic]:
+    """Return the figures of a measure as functions of the works that count."""
+    copies, negatives = split.copies(weights), split.negatives(weights)
+    strong = copies[split.strengths >= LEAST_STRENGTH]
+
+    def detection(figure: Callable[[Values, Values], float]) -> Statistic:
+        return lambda works: figure(
+            strong[:, works].ravel(), np.concatenate([negatives[work] for work in works])
+        )
+
+    def spearman(works: NDArray[np.int64]) -> float:
+        strengths = np.repeat(split.strengths, len(works))
+        return float(spearmanr(strengths, copies[:, works].ravel())[0])
+
     return {
-        "auc": auc(strong, negatives),
-        "tpr_at_1_percent_fpr": true_positive_rate(strong, negatives),
-        "spearman": float(spearmanr(strengths, copies.ravel())[0]),
+        "auc": detection(auc),
+        "tpr_at_1_percent_fpr": detection(true_positive_rate),
+        "spearman": spearman,
     }
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from copyright_gym.art.brought_options import add_brought, brought
+from copyright_gym.art.copyright_tables import copyright_tables
 from copyright_gym.errors import PackError, load_attribute
 from copyright_gym.pack import find_pack
 from copyright_gym.pack_files import COPYRIGHT
@@ -60,19 +61,4 @@ def _validate_copyright(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(report, indent=1, sort_keys=True))
         return
-    title = f"{report['works']['test']} test works"
-    print(f"{title:22s}  AUC                    TPR at 1 % FPR  Spearman")
-    for name, row in sorted(report["measures"].items(), key=lambda item: -item[1]["auc"]):
-        interval = f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]"
-        print(
-            f"{name:22s}  {interval:21s}  {row['tpr_at_1_percent_fpr']:14.3f}"
-            f"  {row['spearman']:8.2f}"
-        )
-    print(f"\nweight a chosen on validation works: {report['chosen_a']}")
-    print("\nmemorisation        steps   seen  held out")
-    for curve in report["memorisation"]:
-        for stage in curve["stages"]:
-            print(
-                f"{curve['holder']:18s}  {stage['steps']:5d}  {stage['seen']:5.3f}"
-                f"  {stage['held_out']:8.3f}"
-            )
+    print("\n".join(copyright_tables(report)))

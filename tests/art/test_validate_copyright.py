@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, spearmanr
 
 from copyright_gym.art import similarity, validate_copyright
 from copyright_gym.art.copies import GRADES, graded_copies
@@ -118,7 +118,13 @@ def test_report_counts_strong_copies_and_true_negatives() -> None:
     )  # fmt: skip
     row = report["measures"]["copyright metric"]
     assert row["auc"] == pytest.approx(auc(copies, negatives))
-    assert row["auc_low"] <= row["auc"] <= row["auc_high"]
+    strengths = np.concatenate([np.repeat(part.strengths, 3) for part in scores["test"]])
+    order = spearmanr(strengths, np.concatenate([values[:2].ravel() for values in metric]))
+    assert row["spearman"] == pytest.approx(order.statistic)
+    assert row["tpr_at_1_percent_fpr"] == true_positive_rate(copies.ravel(), negatives)
+    for figure in ("auc", "tpr_at_1_percent_fpr", "spearman"):
+        assert row[f"{figure}_low"] <= row[figure] <= row[f"{figure}_high"]
+        assert row[f"{figure}_low"] < row[f"{figure}_high"]
     assert report["negatives"]["same picture"]["count"] == 2
     assert report["negatives"]["concept"] == {"count": 0}
     assert [row["a"] for row in report["weights"]] == [i / 10 for i in range(11)]
@@ -185,6 +191,13 @@ def test_command_prints_and_plots_what_the_pack_holds(
     metric = report["measures"]["copyright metric"]
     assert f"{metric['auc']:.3f} [{metric['auc_low']:.3f}, {metric['auc_high']:.3f}]" in text
     assert report["works"]["test"] == 128
+    for kind in ("image-to-image", "caption", "nearest", "reliability of the means    0.89"):
+        assert kind in text
+    assert f"  {metric['spearman']:.3f} -" in text
+    lots = np.array(report["lots"]["mean"])
+    assert f"std between lots            {lots.std(ddof=1):.3f}" in text
+    half = report["weights"][5]
+    assert f"     0.5  {half['validation_auc']:14.4f}  {half['test_auc']:8.4f}" in text
 
 
 def test_a_folder_keeps_to_one_pack_and_its_networks(
