@@ -85,6 +85,7 @@ def report_image_text(
         "pairs": {split: len(of_split.images) for split, of_split in pairs.items()},
         "validation": tried,
         "settings": asdict(settings),
+        "training": retrieved(model, pairs["training"]),
         "test": retrieved(model, test),
         "chance": {f"R@{first}": first / len(test.images) for first in (1, 5)},
     }
