@@ -37,7 +37,8 @@ def add_reports(name_or_path: str | Path, reports: Sequence[Path]) -> Path:
         The pack's folder.
 
     Raises:
-        PackError: A file is no report or is missing, or the pack would not be complete with it.
+        PackError: A file is no report, is missing or is of another pack, or the pack would not be
+            complete with it.
     """
     folder = find_pack(name_or_path)
     for path in reports:
@@ -52,6 +53,7 @@ def add_reports(name_or_path: str | Path, reports: Sequence[Path]) -> Path:
         manifest = read_manifest(draft)
         for path in reports:
             data = path.read_bytes()
+            _require_same_pack(path, data, manifest["name"])
             (draft / path.name).write_bytes(data)
             manifest["files"][path.name] = sha256(data)
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -60,3 +62,19 @@ def add_reports(name_or_path: str | Path, reports: Sequence[Path]) -> Path:
         folder.rename(Path(temporary) / "replaced")
         draft.rename(folder)
     return folder
+
+
+def _require_same_pack(path: Path, data: bytes, pack: str) -> None:
+    if path.suffix != ".json":
+        return
+    try:
+        of_pack = json.loads(data).get("pack", pack)
+    except (ValueError, AttributeError) as error:
+        raise PackError(
+            f"{path} is damaged: it holds no JSON object; measure it again with "
+            "`copyright-gym validate`"
+        ) from error
+    if of_pack != pack:
+        raise PackError(
+            f"{path} is a report on pack {of_pack!r}; add it to that pack, or measure {pack!r}"
+        )

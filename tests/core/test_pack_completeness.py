@@ -20,6 +20,7 @@ from copyright_gym.cli import main
 from copyright_gym.errors import PackError
 from copyright_gym.pack import find_pack
 from copyright_gym.pack_files import sha256
+from copyright_gym.pack_reports import add_reports
 
 
 @pytest.fixture
@@ -205,4 +206,36 @@ def test_reports_are_added_to_a_pack_that_stays_complete(
     assert main(["packs", "add", str(pack), str(other)]) == 1
     assert "is no report; a pack takes" in capsys.readouterr().err
     assert (pack / "manifest.json").read_bytes() == before
+    verify_pack(pack)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"pack": "clipart"}', "is a report on pack 'clipart'; add it to that pack, or measure"),
+        ('{"pack"', "is damaged: it holds no JSON object"),
+        ("[1]", "is damaged: it holds no JSON object"),
+    ],
+)
+def test_reports_on_another_pack_are_refused(
+    pack: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    report = tmp_path / "copyright.json"
+    report.write_text(text)
+    before = {path: path.read_bytes() for path in pack.rglob("*") if path.is_file()}
+    with pytest.raises(PackError, match=message):
+        add_reports(pack, [report])
+    assert {path: path.read_bytes() for path in pack.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("text", ['{"pack": "portrait"}', "{}"])
+def test_reports_on_the_pack_or_on_none_by_name_are_added(
+    pack: Path, tmp_path: Path, text: str
+) -> None:
+    report = tmp_path / "image_text.json"
+    report.write_text(text)
+    # The manifest tells the pack's name, not the folder.
+    assert pack.name != "portrait"
+    add_reports(pack, [report])
+    assert (pack / report.name).read_text() == text
     verify_pack(pack)
