@@ -27,7 +27,7 @@ class KnapsackHolder:
     level: Level = "holder"
     order: str | None = None
 
-    def __init__(self, config: MarketConfig, markup: float = 1.2) -> None:
+    def __init__(self, config: MarketConfig, markup: float = 1.4) -> None:
         self.action = min(int(np.searchsorted(MARKUPS, markup)), len(MARKUPS) - 1)
         self._ledger = Ledger(config)
         self._values = LotValues(config)

@@ -125,7 +125,7 @@ class GreedyHolder(_Heuristic):
     level: Level = "holder"
     order: str | None = "value"
 
-    def __init__(self, markup: float = 1.0) -> None:
+    def __init__(self, markup: float = 1.2) -> None:
         self.wanted = min(int(np.searchsorted(MARKUPS, markup)), len(MARKUPS) - 1)
 
     def act(self, observation: Observation, mask: Mask) -> Actions:

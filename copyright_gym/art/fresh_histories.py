@@ -15,19 +15,21 @@ from copyright_gym.art.corpus import History, Run, corpus_runs
 from copyright_gym.art.live import trimmed
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PackError
+from copyright_gym.heuristics import GreedyHolder
 from copyright_gym.pack import Pack
 from copyright_gym.visits import Visitors, visited_histories
 
 # Far from the seeds of corpora and benchmarks.
 _FIRST_SEED: Final = 1_000_000
 _SEEDS_APART: Final = 10_000
-_HEURISTICS: Final = tuple(
-    Visitors(f"{round_policy}+{holder_policy}", round_policy, holder_policy)
-    for round_policy, holder_policy in (
-        ("uniform", "uniform"), ("uniform", "greedy"), ("greedy", "uniform"),
-        ("greedy", "greedy"), ("random", "random"),
-    )
-)  # fmt: skip
+_GREEDY: Final = GreedyHolder(1.0)  # a fixed markup, so that equal arguments stay equal histories
+_HEURISTICS: Final = (
+    Visitors("uniform+uniform", "uniform", "uniform"),
+    Visitors("uniform+greedy", "uniform", _GREEDY),
+    Visitors("greedy+uniform", "greedy", "uniform"),
+    Visitors("greedy+greedy", "greedy", _GREEDY),
+    Visitors("random+random", "random", "random"),
+)
 _RHOS: Final = (0.2, 0.4, 0.6, 0.8)
 _POOL: Final = 1000  # heuristics' histories to choose from
 

@@ -15,6 +15,7 @@ from copyright_gym.agents import training
 from copyright_gym.agents.flat import train_flat
 from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
 from copyright_gym.agents.settings import Settings
+from copyright_gym.heuristics import GreedyHolder
 
 AS_BASELINE = Settings(**training._BASELINE)
 
@@ -66,8 +67,8 @@ def test_a_learned_round_level_makes_the_best_of_uniform_offers(two_rounds: Mark
 def test_a_learned_round_level_makes_the_best_of_greedy_offers(two_rounds: MarketConfig) -> None:
     # Everything at once pays for all three lots, 0.65. With 0.8 or 0.9 of the money the third has
     # to wait, and the others are seen for longer: exposures of 4/3, 4/3 and 1/3.
-    assert play(two_rounds, "all", "greedy", [0]).quality[0, -1] == pytest.approx(0.65)
-    trainer = HierarchicalDQN(two_rounds, holder_policy="greedy", settings=AS_BASELINE)
+    assert play(two_rounds, "all", GreedyHolder(1.0), [0]).quality[0, -1] == pytest.approx(0.65)
+    trainer = HierarchicalDQN(two_rounds, holder_policy=GreedyHolder(1.0), settings=AS_BASELINE)
     episodes = play(two_rounds, *trainer.learn(40_000).policies(), [0])
     assert episodes.bought[0].tolist() == [[True, True, False], [False, False, True]]
     assert episodes.quality[0, -1] == pytest.approx((0.6 + 0.5) * 4 / 7 + 0.2 / 4)

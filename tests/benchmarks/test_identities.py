@@ -38,13 +38,13 @@ def test_money_and_worth_stay_the_same(synthetic_pack: str, tmp_path: Path) -> N
 
 
 def test_gains_by_hand(tmp_path: Path) -> None:
-    # Money for everything; each lot is offered the first markup from 1 on, which all accept.
+    # Money for everything; each lot is offered the first markup from 1.2 on, which all accept.
     config = tiny_config(make_tiny_pack(tmp_path / "tiny"), rho=3.0)
     markets = {
         kind: [derive_market(config, kind, i, tmp_path / f"{kind}{i}") for i in range(3)]
         for kind in KINDS
     }
-    markup = 0.5 * 4 ** (5 / 9)
+    markup = 0.5 * 4 ** (6 / 9)
     for base, found in zip(
         (1.5, 0.9, 0.6), identity_gains(config, "all+greedy", [0, 1], markets), strict=True
     ):

@@ -176,10 +176,10 @@ class Recorded:
         # 1.65 / 3 is 0.37 of 1.5: nothing; 1.65 / 2 is 0.917 of 0.9: 0.79, refused; then 2 * 0.6.
         (UniformHolder(), [0, 4, 10], [False, False, True]),
         # 1.08 * 1.5 is paid. What is left, 0.03, is less than the lowest markup of the others.
-        (GreedyHolder(), [6, 1, 1], [True, False, False]),
+        (GreedyHolder(1.0), [6, 1, 1], [True, False, False]),
         # 0.93 is refused by all, and 1.26 * 1.5 is more than there is: capped, 1.65 is paid.
         (GreedyHolder(0.9), [5, 5, 5], [False, False, False]),
-        (GreedyHolder(1.2), [7, 0, 0], [True, False, False]),
+        (GreedyHolder(), [7, 0, 0], [True, False, False]),
     ],
 )
 def test_holder_heuristics_by_hand(tmp_path, policy, actions, bought):
@@ -243,7 +243,7 @@ def test_greedy_holder_visits_by_value(synthetic_pack):
     tables = Market(config).tables
     order = tables.orders["value"][0]
     bought = episodes.bought[0, 0, order]
-    full = np.isclose(episodes.offers[0, 0], MARKUPS[6] * tables.base[0])[order]
+    full = np.isclose(episodes.offers[0, 0], MARKUPS[7] * tables.base[0])[order]
     assert 0 < full.sum() < 8
     assert full[: full.sum()].all()
     assert bought[: full.sum()].all()
