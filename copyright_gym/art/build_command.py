@@ -43,8 +43,8 @@ def add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     build.add_argument(
         "--semantic",
         metavar="NETWORK",
-        help="of the copyright metric: efficientnet-lite0, which is the default, or "
-        "open_clip:ARCHITECTURE:FILE_OR_TAG",
+        help="of the copyright metric: efficientnet-lite0, which is the default, "
+        "open_clip:ARCHITECTURE:FILE_OR_TAG, open_clip:local-dir:FOLDER or open_clip:hf-hub:NAME",
     )
     build.add_argument(
         "--perceptual",

@@ -29,8 +29,8 @@ def add_validate_copyright(
     parser.add_argument(
         "--semantic",
         metavar="NETWORK",
-        help="for --fresh, in place of the pack's: efficientnet-lite0 or "
-        "open_clip:ARCHITECTURE:FILE_OR_TAG",
+        help="for --fresh, in place of the pack's: efficientnet-lite0, "
+        "open_clip:ARCHITECTURE:FILE_OR_TAG, open_clip:local-dir:FOLDER or open_clip:hf-hub:NAME",
     )
     parser.add_argument(
         "--perceptual",

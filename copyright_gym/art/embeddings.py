@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from copyright_gym.art.features import EfficientNetStages
+from copyright_gym.art.image_text import holds_weights, load_model
 from copyright_gym.art.published_weights import require_weights
 from copyright_gym.errors import OptionError
 
@@ -33,22 +33,26 @@ def semantic_embedding(name: str = "efficientnet-lite0") -> Embedding:
 
     Args:
         name: `efficientnet-lite0` (needs no download): the fifth of 16 blocks of the network, 8x8
-            positions. Or `open_clip:ARCHITECTURE:WEIGHTS`: the image embedding of an open_clip
-            model, its weights a file or a tag that open_clip knows and downloads.
+            positions. Or the image embedding of an open_clip model, see `load_model`:
+            `open_clip:ARCHITECTURE:WEIGHTS`, `open_clip:local-dir:FOLDER` or
+            `open_clip:hf-hub:NAME`.
 
     Raises:
         OptionError: If `name` is unknown.
+        MissingWeightsError: If the weights can't be loaded.
     """
     if name == "efficientnet-lite0":
         return lambda pixels: _layout(EfficientNetStages(3)(pixels)[2])
     kind, _, rest = name.partition(":")
-    architecture, _, weights = rest.partition(":")
-    if kind != "open_clip" or not weights:
+    if kind != "open_clip":
         raise OptionError(
             f"unknown semantic part {name!r}; known: efficientnet-lite0, "
-            "open_clip:ARCHITECTURE:WEIGHTS"
+            "open_clip:ARCHITECTURE:WEIGHTS, open_clip:local-dir:FOLDER, open_clip:hf-hub:NAME"
         )
-    return _open_clip_embedding(architecture, weights)
+    if holds_weights(rest):
+        return _open_clip_embedding(rest, None)
+    architecture, _, weights = rest.partition(":")
+    return _open_clip_embedding(architecture, weights or None)
 
 
 def perceptual_embedding(name: str = "efficientnet-lite0") -> Embedding:
@@ -119,18 +123,8 @@ def _fine_structure(pixels: Tensor, stage: Tensor) -> Tensor:
     return torch.cat(parts, dim=1) / math.sqrt(len(parts))
 
 
-def _open_clip_embedding(architecture: str, weights: str) -> Embedding:
-    import open_clip
-
-    tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if architecture not in open_clip.list_models():
-        raise OptionError(f"open_clip knows no architecture {architecture!r}")
-    if not Path(weights).is_file() and weights not in tags:
-        raise OptionError(
-            f"open_clip weights {weights!r} are neither a file nor a tag of {architecture}; "
-            f"its tags: {', '.join(tags) or 'none'}"
-        )
-    model = open_clip.create_model(architecture, pretrained=weights).eval().requires_grad_(False)
+def _open_clip_embedding(name: str, weights: str | None) -> Embedding:
+    model, _ = load_model(name, weights)
     size = model.visual.image_size
     mean, std = (
         torch.tensor(values).view(1, 3, 1, 1)

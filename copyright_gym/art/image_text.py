@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -52,48 +53,99 @@ def load_image_text(name: str, weights: str | None) -> ImageText:
     """Load an image-text model; only a model or weights named as the hub's are downloaded.
 
     Args:
+        name: See `load_model`.
+        weights: See `load_model`.
+
+    Raises:
+        OptionError: See `load_model`; or the tokenizer would be downloaded.
+        MissingWeightsError: See `load_model`.
+    """
+    import open_clip
+
+    _require_known(name, weights)
+    _require_local(name, weights, "hf_tokenizer_name")
+    model, preprocess = load_model(name, weights)
+    with _clear_errors(name, weights):
+        tokenizer = open_clip.get_tokenizer(name)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return ImageText(model.to(device), preprocess, tokenizer, device)
+
+
+def load_model(name: str, weights: str | None) -> tuple[Any, Any]:
+    """Load an open_clip model, frozen, and its preprocessing of Pillow images.
+
+    Args:
         name: An architecture of open_clip such as `coca_ViT-L-14`, or `local-dir:FOLDER` or
             `hf-hub:NAME`, which hold their weights.
         weights: Weights of an architecture: a file, or a tag that open_clip knows and downloads.
 
     Raises:
-        OptionError: open_clip knows no such model, or weights are given or missing wrongly.
-        MissingWeightsError: The weights are neither a file nor a known tag, or are not the model's.
+        OptionError: open_clip knows no such model, weights are given or missing wrongly, or the
+            text part would be downloaded.
+        MissingWeightsError: The weights are neither a file nor a known tag, can't be reached or
+            are not the model's.
     """
     import open_clip
 
-    known = ":" in name or name in open_clip.list_models()
-    if not known:
+    _require_known(name, weights)
+    _require_local(name, weights, "hf_model_name")
+    with _clear_errors(name, weights):
+        model, preprocess = open_clip.create_model_from_pretrained(name, pretrained=weights)
+    return model.eval().requires_grad_(False), preprocess
+
+
+def holds_weights(name: str) -> bool:
+    """Tell whether a model's name stands for its weights too."""
+    return name.startswith(("hf-hub:", "local-dir:"))
+
+
+def _require_known(name: str, weights: str | None) -> None:
+    import open_clip
+
+    if holds_weights(name):
+        if weights is not None:
+            raise OptionError(f"the model {name!r} holds its own weights, so none can be given")
+        return
+    if name not in open_clip.list_models():
         raise OptionError(
             f"open_clip knows no model {name!r}; give one of open_clip.list_models(), "
             "local-dir:FOLDER or hf-hub:NAME"
         )
-    if (":" in name) == (weights is not None):
+    tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+    if weights is None:
         raise OptionError(
-            f"the model {name!r} holds its own weights, so none can be given"
-            if weights is not None
-            else f"the model {name!r} needs weights: a file, or one of the tags that open_clip "
-            f"downloads: {', '.join(open_clip.list_pretrained_tags_by_model(name)) or 'none'}"
+            f"the model {name!r} needs weights: a file, or one of the tags that open_clip "
+            f"downloads: {tags}"
         )
-    if weights is not None and Path(weights).is_file():
-        text = open_clip.get_model_config(name)["text_cfg"]
-        remote = text.get("hf_tokenizer_name") or text.get("hf_model_name")
-        if remote:
-            raise OptionError(
-                f"the tokenizer of {name!r} lies on the hub ({remote}) and would be downloaded; "
-                "name the whole model as hf-hub:NAME to allow that"
-            )
-    try:
-        model, preprocess = open_clip.create_model_from_pretrained(name, pretrained=weights)
-        tokenizer = open_clip.get_tokenizer(name)
-    except (RuntimeError, ValueError, OSError) as error:
+    if not (Path(weights).is_file() or open_clip.get_pretrained_cfg(name, weights)):
         raise MissingWeightsError(
-            f"the weights of {name!r} could not be loaded"
-            f"{'' if weights is None else f' from {weights!r}'}: {error}"
+            f"the weights {weights!r} are neither a file nor a tag of {name!r}; its tags: {tags}"
+        )
+
+
+def _require_local(name: str, weights: str | None, part: str) -> None:
+    """Refuse an architecture with weights from a file if open_clip has this part on the hub."""
+    import open_clip
+
+    if weights is None or not Path(weights).is_file():
+        return
+    remote = open_clip.get_model_config(name)["text_cfg"].get(part)
+    if remote:
+        raise OptionError(
+            f"a part of {name!r} lies on the hub ({remote}) and would be downloaded; "
+            "name the whole model as hf-hub:NAME to allow that"
+        )
+
+
+@contextmanager
+def _clear_errors(name: str, weights: str | None) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a damaged file can fail in any way
+        raise MissingWeightsError(
+            f"{name!r} could not be loaded{'' if weights is None else f' from {weights!r}'}; give "
+            f"weights of this model, and see that they can be reached: {error}"
         ) from error
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device).eval().requires_grad_(False)
-    return ImageText(model, preprocess, tokenizer, device)
 
 
 @torch.no_grad()

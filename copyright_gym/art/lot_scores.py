@@ -45,9 +45,11 @@ class CopyrightParts:
         perceptual_embedding(self.perceptual)
 
     def named(self) -> dict[str, str]:
-        """Return both names; of a file of weights only its own name, not its folder."""
+        """Return both names; of what lies on this machine only its own name, not its folder."""
         return {
-            part: ":".join(Path(word).name for word in name.split(":"))
+            part: name
+            if ":hf-hub:" in name
+            else ":".join(Path(word).name for word in name.split(":"))
             for part, name in asdict(self).items()
         }
 

@@ -1,6 +1,7 @@
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import lpips
 import numpy as np
@@ -8,6 +9,7 @@ import open_clip
 import pytest
 import torch
 import torchvision
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -164,32 +166,109 @@ def test_stage_distance_is_lpips_arithmetic() -> None:
     torch.testing.assert_close(stages.distance(first, second), expected)
 
 
-def test_any_open_clip_model_takes_the_semantic_part(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def open_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model with random weights as open_clip keeps one, known as `tiny-for-tests` too."""
+    folder = tmp_path_factory.mktemp("tiny")
     config = {
         "embed_dim": 8,
         "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 8},
         "text_cfg": {"context_length": 8, "vocab_size": 16, "width": 64, "heads": 1, "layers": 1},
     }
-    (tmp_path / "tiny-for-tests.json").write_text(json.dumps(config))
-    open_clip.add_model_config(tmp_path / "tiny-for-tests.json")
+    for name, text in (
+        ("tiny-for-tests", {}),
+        ("tiny-remote", {"hf_model_name": "someone/text"}),
+        ("tiny-remote-tokenizer", {"hf_tokenizer_name": "someone/text"}),
+    ):
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(config | {"text_cfg": config["text_cfg"] | text}))
+        open_clip.add_model_config(path)
     model = open_clip.create_model("tiny-for-tests")
-    weights = tmp_path / "weights.pt"
-    torch.save(model.state_dict(), weights)
-    pixels = to_tensor(MICAH[:2])
-    mean, std = (
-        torch.tensor(x).view(1, 3, 1, 1) for x in (model.visual.image_mean, model.visual.image_std)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    preprocess = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": config, "preprocess_cfg": preprocess})
     )
+    return folder
+
+
+def _image_features(folder: Path, architecture: str, mean: Any, std: Any) -> Tensor:
+    weights = str(folder / "open_clip_model.safetensors")
+    model = open_clip.create_model(architecture, pretrained=weights).eval()
+    pixels = (to_tensor(MICAH[:2]) + 1) / 2
+    mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (mean, std))
     with torch.no_grad():
-        expected = model.eval().encode_image(((pixels + 1) / 2 - mean) / std, normalize=True)
-    found, _ = both_embeddings(f"open_clip:tiny-for-tests:{weights}", "efficientnet-lite0")(pixels)
+        features: Tensor = model.encode_image((pixels - mean) / std, normalize=True)
+    return features
+
+
+@pytest.mark.parametrize("architecture", ["tiny-for-tests", "tiny-remote-tokenizer"])
+def test_any_open_clip_model_takes_the_semantic_part(
+    open_clip_folder: Path, architecture: str
+) -> None:
+    mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+    expected = _image_features(open_clip_folder, architecture, mean, std)
+    name = f"open_clip:{architecture}:{open_clip_folder / 'open_clip_model.safetensors'}"
+    found, _ = both_embeddings(name, "efficientnet-lite0")(to_tensor(MICAH[:2]))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-    with pytest.raises(OptionError, match="neither a file nor a tag"):
+
+
+@pytest.mark.parametrize("kind", ["local-dir", "hf-hub"])
+def test_models_that_hold_their_weights_take_the_semantic_part(
+    open_clip_folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Stands for the hub, which is not at hand.
+    config = json.loads((open_clip_folder / "open_clip_config.json").read_text())
+    weights = str(open_clip_folder / "open_clip_model.safetensors")
+    monkeypatch.setattr(open_clip.factory, "_get_hf_config", lambda *_, **__: config)
+    monkeypatch.setattr(open_clip.factory, "download_pretrained_from_hf", lambda *_, **__: weights)
+    name = str(open_clip_folder) if kind == "local-dir" else "someone/tiny"
+    expected = _image_features(
+        open_clip_folder, "tiny-for-tests", *config["preprocess_cfg"].values()
+    )
+    found = semantic_embedding(f"open_clip:{kind}:{name}")(to_tensor(MICAH[:2]))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_open_clip_weights_that_do_not_fit_or_cannot_be_reached_are_told(
+    open_clip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(MissingWeightsError, match="neither a file nor a tag"):
         semantic_embedding("open_clip:tiny-for-tests:missing.pt")
+    weights = open_clip_folder / "open_clip_model.safetensors"
+    with pytest.raises(MissingWeightsError, match=r"'ViT-B-32' could not be loaded from .*width"):
+        semantic_embedding(f"open_clip:ViT-B-32:{weights}")
+    for name in ("empty.pt", "torn.safetensors", "torn.pt"):
+        (tmp_path / name).write_bytes(b"torn" * (name[0] == "t"))
+        with pytest.raises(MissingWeightsError, match=f"could not be loaded from '.*{name}"):
+            semantic_embedding(f"open_clip:tiny-for-tests:{tmp_path / name}")
+    with pytest.raises(MissingWeightsError, match=r"could not be loaded.*not found"):
+        semantic_embedding(f"open_clip:local-dir:{tmp_path / 'gone'}")
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(open_clip.factory, "_get_hf_config", unreachable)
+    with pytest.raises(MissingWeightsError, match=r"'hf-hub:a/b' could not be loaded.*no network"):
+        semantic_embedding("open_clip:hf-hub:a/b")
+    monkeypatch.setattr(open_clip.factory, "download_pretrained", unreachable)
+    with pytest.raises(MissingWeightsError, match=r"from 'openai'.*no network"):
+        semantic_embedding("open_clip:ViT-B-32:openai")
+    with pytest.raises(OptionError, match=r"on the hub \(someone/text\) and would be downloaded"):
+        semantic_embedding(f"open_clip:tiny-remote:{weights}")
 
 
-@pytest.mark.parametrize("name", ["clip", "open_clip:ViT-B-32", "open_clip:no-such-model:x"])
-def test_unknown_semantic_parts_are_refused(name: str) -> None:
-    with pytest.raises(OptionError, match=r"efficientnet-lite0|no architecture"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("clip", "known: efficientnet-lite0, open_clip:ARCHITECTURE:WEIGHTS, open_clip:local-dir"),
+        ("open_clip", "knows no model ''"),
+        ("open_clip:ViT-B-32", "'ViT-B-32' needs weights: a file, or one of the tags"),
+        ("open_clip:no-such-model:x", "knows no model 'no-such-model'"),
+    ],
+)
+def test_unknown_semantic_parts_are_refused(name: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
         semantic_embedding(name)
 
 

@@ -136,6 +136,11 @@ def test_networks_of_the_copyright_metric(
         "semantic": "open_clip:ViT-B-32:vit.safetensors",
         "perceptual": "lpips-alex",
     }
+    for name, shown in (
+        ("open_clip:hf-hub:someone/model", "open_clip:hf-hub:someone/model"),
+        ("open_clip:local-dir:/home/me/model", "open_clip:local-dir:model"),
+    ):
+        assert CopyrightParts(name).named()["semantic"] == shown
     made: list[Any] = []
     monkeypatch.setattr(lot_scores, "Similarity", lambda *given: made.append(given))
     images = np.arange(4, dtype=np.uint8).repeat(12).reshape(4, 2, 2, 3)
