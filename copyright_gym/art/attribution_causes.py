@@ -22,8 +22,8 @@ from copyright_gym.art.coalitions import Members, Qualities, measured_coalitions
 from copyright_gym.art.gradients import gradient_features
 from copyright_gym.art.holder_attribution import holder_report
 from copyright_gym.art.lds import TARGET_KINDS, Plan, Retraining
-from copyright_gym.art.pack_studio import Brought, pack_studio
-from copyright_gym.art.validate_attribution import RIDGES, holder_estimates, pin_records
+from copyright_gym.art.pack_studio import Brought, pack_parts, pack_studio, pin_pack
+from copyright_gym.art.validate_attribution import RIDGES, holder_estimates
 from copyright_gym.pack import load_pack
 from copyright_gym.pack_files import npz_bytes
 from copyright_gym.whole_file import write_whole
@@ -51,7 +51,7 @@ def causes_report(folder: Path, records: Path, brought: Brought) -> dict[str, An
     """
     pack = load_pack(folder)
     qualities = measured_coalitions(folder)
-    pin_records(pack, records, brought)
+    pin_pack(pack, records, brought, pack_parts(pack))
     studio = pack_studio(pack, brought)
     retraining = Retraining(studio, Plan(), records / "lds")
     falls = loss_falls(retraining, qualities, records / "losses")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -43,7 +42,7 @@ def memorisation_curve(
 
     Returns:
         For each stage: steps, and mean of the two parts over works and seeds on the works
-        trained on (`seen`) and the others (`held_out`).
+        trained on (`seen`) and the others (`held_out`), with its standard deviation between seeds.
     """
     chosen = slice(0, works)
     groups = {
@@ -55,17 +54,16 @@ def memorisation_curve(
     rows: list[dict[str, Any]] = []
     for stage, (before, after) in enumerate(zip([0, *steps], steps, strict=False)):
         if after > before:
-            settings = studio.settings
-            epochs = (after - before) * settings.batch * (1 - settings.base_share) / works
             training = RoundTraining(
                 studio.pipeline,
                 weights,
                 training_set,
                 studio.base_set,
                 works,
-                dataclasses.replace(settings, epochs=epochs),
+                studio.settings,
                 torch.Generator().manual_seed(_SEED + stage),
             )
+            training.total = after - before
             weights = finetune(training)
         set_weights(studio.pipeline.unet, weights)
         row: dict[str, Any] = {"steps": after}

@@ -127,6 +127,11 @@ def pin_pack(pack: Pack, folder: Path, brought: Brought, parts: CopyrightParts) 
     write_whole(path, json.dumps({"pack": pack.name, "works": works}, indent=1))
 
 
+def pack_parts(pack: Pack) -> CopyrightParts:
+    """Return the networks that a pack's copyright losses were measured with."""
+    return CopyrightParts(**pack.provenance.get("copyright", {}))
+
+
 def require_studio(pack: Pack, brought: Brought = NOTHING) -> None:
     """Check that a pack can be fine-tuned on.
 

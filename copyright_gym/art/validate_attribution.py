@@ -32,7 +32,6 @@ from copyright_gym.art.coalitions import (
 from copyright_gym.art.contributions import RIDGE
 from copyright_gym.art.corpus import RunStore
 from copyright_gym.art.features import pooled_features
-from copyright_gym.art.finetune import FinetuneSettings
 from copyright_gym.art.gradients import gradient_features
 from copyright_gym.art.lds import (
     TARGET_KINDS,
@@ -45,16 +44,7 @@ from copyright_gym.art.lds import (
     stored_losses,
     target_correlations,
 )
-from copyright_gym.art.lot_scores import CopyrightParts
-from copyright_gym.art.pack_studio import (
-    NOTHING,
-    Brought,
-    pack_recipe,
-    pack_studio,
-    require_studio,
-)
-from copyright_gym.art.pinned_settings import pin_settings
-from copyright_gym.art.sampling import Sampling
+from copyright_gym.art.pack_studio import NOTHING, Brought, pack_parts, pack_studio, pin_pack
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.workers import LocalWorkers
 from copyright_gym.pack import Pack
@@ -108,7 +98,7 @@ def measure_attribution(pack: Pack, measuring: Measuring) -> tuple[dict[str, Any
         PackError: The pack can't be fine-tuned on, see `require_studio`.
     """
     work, brought = measuring.folder, measuring.brought
-    pin_records(pack, work, brought)
+    pin_pack(pack, work, brought, pack_parts(pack))
     make_studio = functools.partial(pack_studio, pack, brought)
     report = stored_figures(pack.folder) if measuring.missing else {}
     if "works" not in report:
@@ -120,32 +110,6 @@ def measure_attribution(pack: Pack, measuring: Measuring) -> tuple[dict[str, Any
         tqdm.write(text, sys.stderr)
         return report, {}
     return report, _measure_coalitions(pack, make_studio, measuring)
-
-
-def pin_records(pack: Pack, folder: Path, brought: Brought) -> None:
-    """Make a folder for records of a pack, and keep it to the settings of the first ones.
-
-    Args:
-        pack: The pack.
-        folder: The folder; it may be the pack's build folder.
-        brought: What the pack doesn't hold.
-
-    Raises:
-        OptionError: The folder's records were made with other settings than the pack.
-        PackError: The pack can't be fine-tuned on, see `require_studio`.
-    """
-    require_studio(pack, brought)
-    facts = pack.provenance
-    folder.mkdir(parents=True, exist_ok=True)
-    pin_settings(
-        folder / "settings.json",
-        pack_recipe(pack, brought),
-        facts["base"],
-        FinetuneSettings(**facts["finetune"]),
-        Sampling(**facts.get("sampling", {})),
-        facts["feature"],
-        CopyrightParts(**facts.get("copyright", {})),
-    )
 
 
 def _measure_coalitions(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from copyright_gym.art.lot_scores import (
     measured_lots,
 )
 from copyright_gym.art.memorisation import memorisation_curve
-from copyright_gym.art.pack_studio import NOTHING, Brought, pack_studio, pin_pack
+from copyright_gym.art.pack_studio import NOTHING, Brought, pack_parts, pack_studio, pin_pack
 from copyright_gym.art.similarity import Similarity
 from copyright_gym.art.stored_trials import TRAINING_SEED, StoredTrials
 from copyright_gym.art.studio import Studio
@@ -79,7 +79,7 @@ def measure_copyright(
         MissingWeightsError: Weights of a network are not on this machine.
     """
     pack = load_pack(folder)
-    parts = CopyrightParts(**{**pack.provenance.get("copyright", {}), **(networks or {})})
+    parts = replace(pack_parts(pack), **(networks or {}))
     pin_pack(pack, work, brought, parts)
     parts.load()
     report = {

@@ -29,7 +29,7 @@ from copyright_gym.art.holder_attribution import (
     pooled_report,
 )
 from copyright_gym.art.lot_scores import CopyrightParts
-from copyright_gym.art.pack_studio import NOTHING, pack_recipe
+from copyright_gym.art.pack_studio import NOTHING, pack_parts, pack_recipe, pin_pack
 from copyright_gym.art.pinned_settings import pin_settings
 from copyright_gym.art.sampling import Sampling
 from copyright_gym.cli import main
@@ -286,13 +286,13 @@ def test_a_pack_with_other_copyright_networks_is_measured_in_its_own_build_folde
         )  # fmt: skip
 
     build(tmp_path / "own", parts)
-    validate_attribution.pin_records(own, tmp_path / "own", NOTHING)
+    pin_pack(own, tmp_path / "own", NOTHING, pack_parts(own))
     build(tmp_path / "default", CopyrightParts())
     before = (tmp_path / "default" / "settings.json").read_bytes()
-    validate_attribution.pin_records(pack, tmp_path / "default", NOTHING)
+    pin_pack(pack, tmp_path / "default", NOTHING, pack_parts(pack))
     assert (tmp_path / "default" / "settings.json").read_bytes() == before
     with pytest.raises(OptionError, match="different: copyright"):
-        validate_attribution.pin_records(own, tmp_path / "default", NOTHING)
+        pin_pack(own, tmp_path / "default", NOTHING, pack_parts(own))
 
 
 def test_records_of_other_settings_are_not_mixed_in(

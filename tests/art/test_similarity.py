@@ -145,15 +145,19 @@ def test_lpips_takes_the_place_of_the_stages_when_its_backbone_is_there(
     assert perceptual == pytest.approx(np.ones((1, 2)), abs=1e-3)
 
 
-def test_squared_distances_of_the_lpips_embedding_are_lpips() -> None:
+@pytest.mark.parametrize("backbone", ["alex", "vgg", "squeeze"])
+def test_squared_distances_of_the_lpips_embedding_are_lpips(backbone: str) -> None:
+    torch.manual_seed(6)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        network = lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False).requires_grad_(False)
+        network = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False).requires_grad_(False)
     first, second = to_tensor(MICAH[:3]), to_tensor(OTHERS[:3])
     embedding = lpips_embedding(network)
     distances = (embedding(first) - embedding(second)).square().sum(dim=1)
     enlarged = [functional.interpolate(x, size=64, mode="bilinear") for x in (first, second)]
-    torch.testing.assert_close(distances, network(*enlarged).flatten())
+    expected = network(*enlarged).flatten()
+    assert (expected > 0).all()
+    torch.testing.assert_close(distances, expected)
 
 
 def test_stage_distance_is_lpips_arithmetic() -> None:
