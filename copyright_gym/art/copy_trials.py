@@ -2,7 +2,8 @@
 
 Works come from the last round's lots: the first half of a lot to choose on (validation), the
 second half to report on (test). The model that redraws and draws again was fine-tuned on the
-first round's lots only.
+first round's lots only. Works that show nearly the same picture as one of those, and test works
+that show the same as a validation work, are left out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from copyright_gym.art.features import pooled_features
 from copyright_gym.art.lot_scores import generations
 from copyright_gym.art.near_duplicates import same_picture
 from copyright_gym.art.studio import Studio
+from copyright_gym.errors import OptionError
 
 Images = NDArray[np.uint8]
 
@@ -62,6 +64,12 @@ class TrialMaker:
         """Gather all works on sale and their features."""
         lots = studio.collection.lots
         self.studio, self.sources, self.negatives = studio, sources, negatives
+        trained_on = [lot.images for lot in lots[0]]
+        chosen_on = [lot.images[: len(lot) // 2] for lot in lots[-1]]
+        self._known = {
+            "validation": np.concatenate(trained_on),
+            "test": np.concatenate(trained_on + chosen_on),
+        }
         sold = [(i, lot) for row in lots for i, lot in enumerate(row)]
         self.images = np.concatenate([lot.images for _, lot in sold])
         self.holders = np.repeat([i for i, _ in sold], [len(lot) for _, lot in sold])
@@ -73,18 +81,20 @@ class TrialMaker:
         self.features = features.numpy()
 
     def trials(self, split: str, holder: int) -> Trials:
-        """Return the trials of one holder; the same split and holder give the same trials."""
+        """Return the trials of one holder; the same split and holder give the same trials.
+
+        Raises:
+            OptionError: All works of the holder's last lot show pictures that were seen before.
+        """
         seed = [_SEED, SPLITS.index(split), holder]
         rng = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         studio = self.studio
-        lot_set = studio.lot_sets[-1][holder]
-        half = len(lot_set) // 2
-        start = SPLITS.index(split) * half
-        chosen = slice(start, start + min(self.sources, half))
-        first = len(self.images) - sum(len(lot) for lot in studio.lot_sets[-1][holder:])
-        own = np.arange(first, first + len(lot_set))[chosen]
-        works, conditions = self.images[own], lot_set.conditions[chosen]
+        chosen = self.chosen(split, holder)
+        first = len(self.images) - sum(len(lot) for lot in studio.collection.lots[-1][holder:])
+        own = first + chosen
+        conditions = studio.lot_sets[-1][holder].conditions[torch.from_numpy(chosen)]
+        works = self.images[own]
         strangers = rng.choice(np.flatnonzero(self.holders != holder), len(own), replace=False)
         copies = graded_copies(works, self.images[strangers], rng)
         copies += image_to_image(studio.pipeline, works, conditions, studio.sampling, generator)
@@ -97,6 +107,21 @@ class TrialMaker:
             tuple(copy.strength for copy in copies),
             np.concatenate([np.full(drawn.shape[:2], "caption"), kinds]),
         )
+
+    def chosen(self, split: str, holder: int) -> NDArray[np.int64]:
+        """Return which works of the holder's last lot are tried; see `trials`."""
+        images = self.studio.collection.lots[-1][holder].images
+        half = len(images) // 2
+        start = SPLITS.index(split) * half
+        known = same_picture(images[start : start + half], self._known[split]).any(axis=1)
+        chosen = start + np.flatnonzero(~known)[: self.sources]
+        if not len(chosen):
+            raise OptionError(
+                f"holder {self.studio.collection.holders[holder].name!r} has no {split} work that "
+                "shows a new picture: the last lot needs works that differ from those of the first "
+                "round and from one another; build the pack with more rounds or other works"
+            )
+        return chosen
 
     def _negatives(
         self, own: NDArray[np.int64], holder: int, rng: np.random.Generator

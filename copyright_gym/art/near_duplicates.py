@@ -48,7 +48,8 @@ class Seen:
 def same_picture(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tell which of n and m images, each (S, S, 3), are nearly equal: (n, m) bool."""
     one, two = (np.array([_sketch(image) for image in images]) for images in (first, second))
-    return np.array([np.square(two - sketch).mean(axis=1) < NEAR**2 for sketch in one])
+    rows = [np.square(two - sketch).mean(axis=1) < NEAR**2 for sketch in one]
+    return np.array(rows, np.bool_).reshape(len(first), len(second))
 
 
 def _sketch(image: NDArray[np.uint8]) -> NDArray[np.float32]:

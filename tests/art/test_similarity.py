@@ -123,6 +123,7 @@ def test_pictures_that_differ_by_little_are_the_same() -> None:
     works = MICAH[:3]
     noisy = np.clip(works.astype(int) + 3, 0, 255).astype(np.uint8)
     assert np.array_equal(same_picture(works, noisy), np.eye(3, dtype=bool))
+    assert same_picture(works[:0], noisy).shape == (0, 3)
 
 
 def test_one_look_alike_is_too_few() -> None:

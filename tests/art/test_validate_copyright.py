@@ -1,4 +1,6 @@
 import json
+from copy import copy as shallow_copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from copyright_gym.art.pack_studio import NOTHING, pin_pack
 from copyright_gym.art.studio import Studio
 from copyright_gym.art.validate_copyright import Plan, lot_report, measure_studio
 from copyright_gym.art.validate_image_text import measure_image_text
+from copyright_gym.art.works import Works
 from copyright_gym.cli import main
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import find_pack, load_pack
@@ -247,3 +250,38 @@ def test_trials_need_neither_concepts_nor_many_works(studio: Studio) -> None:
     maker.concepts[:] = "a boat"
     _, kinds = maker._negatives(own, 0, np.random.default_rng(0))
     assert (kinds == "concept").any()
+
+
+def test_pictures_that_were_seen_before_are_not_tried(studio: Studio) -> None:
+    first, last = ([Works(lot.images.copy(), lot.captions) for lot in lots]
+                   for lots in studio.collection.lots)  # fmt: skip
+    last[0].images[1] = np.clip(first[1].images[2].astype(int) + 3, 0, 255)  # of another holder
+    last[0].images[3] = last[0].images[0]
+    last[1].images[3] = first[1].images[0]
+    seen = shallow_copy(studio)
+    seen.collection = replace(studio.collection, lots=(tuple(first), tuple(last)))
+    maker = TrialMaker(seen, sources=2, negatives=1)
+    # Each lot has two validation works, then two test works.
+    assert maker.chosen("validation", 0).tolist() == [0]
+    assert maker.chosen("test", 0).tolist() == [2]
+    assert maker.chosen("validation", 1).tolist() == [0, 1]
+    assert maker.chosen("test", 1).tolist() == [2]
+    trials = maker.trials("test", 0)
+    assert np.array_equal(trials.works, last[0].images[2:3])
+    # The first copy is the work itself; all of a work's trials stay with it.
+    assert np.array_equal(trials.candidates[0], trials.works)
+    assert trials.candidates.shape[1] == trials.kinds.shape[1] == 1
+    # The holder's other works serve as negatives, seen or not.
+    assert (trials.kinds == "holder").sum() == 1
+
+    last[0].images[0] = first[0].images[0]
+    with pytest.raises(OptionError, match="no validation work that shows a new picture"):
+        TrialMaker(seen, sources=2, negatives=1).trials("validation", 0)
+
+
+def test_without_such_pictures_the_first_works_of_each_half_are_tried(studio: Studio) -> None:
+    for sources in (1, 2, 9):
+        maker = TrialMaker(studio, sources, negatives=1)
+        for holder in range(2):
+            assert maker.chosen("validation", holder).tolist() == [0, 1][:sources]
+            assert maker.chosen("test", holder).tolist() == [2, 3][:sources]
