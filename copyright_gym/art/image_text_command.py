@@ -52,14 +52,22 @@ def _validate_image_text(options: argparse.Namespace) -> None:
 
 def _print(report: dict[str, Any]) -> None:
     retrieval = report["retrieval"]
-    chosen = ", ".join(f"{name} {value}" for name, value in retrieval["settings"].items())
+    settings = retrieval["settings"]
+    chosen = ", ".join(f"{name} {value}" for name, value in settings.items())
     print(f"chosen on validation pairs: {chosen}")
-    print(f"\n{retrieval['pairs']['test']} held-out pairs    R@1    R@5")
-    for way in ("image to text", "text to image"):
-        first, five = (retrieval["test"][f"{way} R@{k}"] for k in (1, 5))
-        print(f"{way:18s}  {first:5.3f}  {five:5.3f}")
-    print(f"{'chance':18s}  {retrieval['chance']['R@1']:5.3f}  {retrieval['chance']['R@5']:5.3f}")
-    print(f"\n{report['works']} test works".ljust(42) + "AUC                    Spearman")
+    of_chosen = next(row for row in retrieval["validation"] if settings.items() <= row.items())
+    found = {**retrieval, "validation": of_chosen}
+    print(f"\n{'retrieval':24s}  pairs    R@1    R@5")
+    for split, count in retrieval["pairs"].items():
+        for way in ("image to text", "text to image"):
+            first, five = (found[split][f"{way} R@{k}"] for k in (1, 5))
+            print(f"{split:10s} {way:13s}  {count:5d}  {first:5.3f}  {five:5.3f}")
+    chance = retrieval["chance"]
+    print(f"{'chance on test pairs':31s}  {chance['R@1']:5.3f}  {chance['R@5']:5.3f}")
+    print(f"\n{report['works']} test works".ljust(42) + "AUC                    TPR at 1 % FPR")
     for name, row in report["measures"].items():
-        interval = f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]"
-        print(f"{name:39s}  {interval:21s}  {row['spearman']:8.2f}")
+        auc, rate = (
+            f"{row[key]:.3f} [{row[f'{key}_low']:.3f}, {row[f'{key}_high']:.3f}]"
+            for key in ("auc", "tpr_at_1_percent_fpr")
+        )
+        print(f"{name:39s}  {auc:21s}  {rate}")

@@ -137,4 +137,9 @@ def test_comparison_runs_goes_on_and_is_printed(
     text = capsys.readouterr().out
     row = report["measures"]["pooled features, relative"]
     assert f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]" in text
-    assert "chance              0.050  0.250" in text
+    assert f"[{row['tpr_at_1_percent_fpr_low']:.3f}, " in text
+    assert "chance on test pairs             0.050  0.250" in text
+    (tried,) = report["retrieval"]["validation"]
+    for split, found in (("validation", tried), ("test", report["retrieval"]["test"])):
+        figures = "  ".join(f"{found[f'image to text R@{k}']:5.3f}" for k in (1, 5))
+        assert f"{split:10s} image to text     20  {figures}" in text
