@@ -58,10 +58,12 @@ def _print(report: dict[str, Any]) -> None:
     of_chosen = next(row for row in retrieval["validation"] if settings.items() <= row.items())
     found = {**retrieval, "validation": of_chosen}
     print(f"\n{'retrieval':24s}  pairs    R@1    R@5")
-    for split, count in retrieval["pairs"].items():
+    for split in ("training", "validation", "test"):
         for way in ("image to text", "text to image"):
             first, five = (found[split][f"{way} R@{k}"] for k in (1, 5))
-            print(f"{split:10s} {way:13s}  {count:5d}  {first:5.3f}  {five:5.3f}")
+            print(
+                f"{split:10s} {way:13s}  {retrieval['pairs'][split]:5d}  {first:5.3f}  {five:5.3f}"
+            )
     chance = retrieval["chance"]
     print(f"{'chance on test pairs':31s}  {chance['R@1']:5.3f}  {chance['R@5']:5.3f}")
     print(f"\n{report['works']} test works".ljust(42) + "AUC                    TPR at 1 % FPR")

@@ -143,3 +143,15 @@ def test_comparison_runs_goes_on_and_is_printed(
     for split, found in (("validation", tried), ("test", report["retrieval"]["test"])):
         figures = "  ".join(f"{found[f'image to text R@{k}']:5.3f}" for k in (1, 5))
         assert f"{split:10s} image to text     20  {figures}" in text
+
+
+def test_command_prints_what_the_pack_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "image-text", "--pack", "portrait"]) == 0
+    text = capsys.readouterr().out
+    assert main(["validate", "image-text", "--pack", "portrait", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["pack"] == "portrait"
+    row = report["measures"]["semantic + perceptual"]
+    assert f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]" in text
+    first, five = (report["retrieval"]["training"][f"text to image R@{k}"] for k in (1, 5))
+    assert f"training   text to image   2223  {first:5.3f}  {five:5.3f}" in text
