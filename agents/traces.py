@@ -120,7 +120,7 @@ def by_round(record: Record, rounds: int) -> Record:
 
     def cut(values: NDArray[Any]) -> NDArray[Any]:
         apart = values.reshape(rounds, holders, n, *values.shape[2:]).swapaxes(0, 1)
-        return apart.reshape(holders, rounds * n, *values.shape[2:])
+        return np.asarray(apart.reshape(holders, rounds * n, *values.shape[2:]))
 
     arrays = {name: cut(values) for name, values in vars(record).items() if name != "lengths"}
     arrays["disturbed"][-1] = False  # what the next round's share was does not count here
