@@ -11,6 +11,7 @@ from copyright_gym.art import similarity, validate_copyright
 from copyright_gym.art.copies import GRADES, graded_copies
 from copyright_gym.art.copy_report import HolderScores, Split, copy_report
 from copyright_gym.art.copy_trials import TrialMaker
+from copyright_gym.art.copyright_tables import copyright_tables
 from copyright_gym.art.detection import auc, bootstrap, interval, true_positive_rate
 from copyright_gym.art.dicebear_works import draw_works
 from copyright_gym.art.lot_scores import DEFAULT_PARTS, CopyrightParts
@@ -193,14 +194,24 @@ def test_command_prints_and_plots_what_the_pack_holds(
     report = json.loads(capsys.readouterr().out)
     metric = report["measures"]["copyright metric"]
     assert f"{metric['auc']:.3f} [{metric['auc_low']:.3f}, {metric['auc_high']:.3f}]" in text
-    assert report["works"]["test"] == 128
+    assert report["works"]["test"] == 113
     for kind in ("image-to-image", "caption", "nearest", "reliability of the means    0.89"):
         assert kind in text
-    assert f"  {metric['spearman']:.3f} -" in text
+    spearman = tuple(metric[name] for name in ("spearman", "spearman_low", "spearman_high"))
+    assert "{:.3f} [{:.3f}, {:.3f}]".format(*spearman) in text
     lots = np.array(report["lots"]["mean"])
     assert f"std between lots            {lots.std(ddof=1):.3f}" in text
     half = report["weights"][5]
     assert f"     0.5  {half['validation_auc']:14.4f}  {half['test_auc']:8.4f}" in text
+
+
+def test_figures_that_an_older_report_lacks_are_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["validate", "copyright", "--pack", "portrait", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    metric = report["measures"]["copyright metric"]
+    for name in ("spearman_low", "spearman_high"):
+        metric.pop(name, None)
+    assert f"  {metric['spearman']:.3f} -" in "\n".join(copyright_tables(report))
 
 
 def test_a_folder_keeps_to_one_pack_and_its_networks(
