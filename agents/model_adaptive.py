@@ -37,7 +37,7 @@ class ModelAdaptiveHolder:
     def __init__(self, config: MarketConfig, chance: float = 0.75, margin: float = 0.95) -> None:
         self.config, self.chance, self.margin = config, chance, margin
         self._ledger = Ledger(config)
-        self._search = OracleSearch(config, random=4)
+        self._search = OracleSearch(config, random_starts=4)
         self._values = self._search.values
         self._prices = PriceTable(config.sigma, self._search.rounds)
 

@@ -27,7 +27,8 @@ class OracleSearch:
 
     Args:
         config: options of the markets.
-        random: number of plans in random orders to start from, too; many find better histories.
+        random_starts: number of plans in random orders to start from, too; many find better
+            histories.
 
     Attributes:
         values: the surrogate over the lots.
@@ -35,8 +36,8 @@ class OracleSearch:
         holders: number of holders H.
     """
 
-    def __init__(self, config: MarketConfig, random: int) -> None:
-        self.random = random
+    def __init__(self, config: MarketConfig, random_starts: int) -> None:
+        self.random_starts = random_starts
         self.values = LotValues(config)
         self.rounds, self.holders = self.values.tables.base.shape
         # Pairs of lots to turn; a lot with itself stands for this lot alone.
@@ -77,7 +78,7 @@ class OracleSearch:
         """Return plans of lots in random orders, as many as the money pays for."""
         rng = np.random.default_rng(0)
         plans = []
-        for _ in range(self.random):
+        for _ in range(self.random_starts):
             chosen, left = held.copy(), money.copy()
             for lot in rng.permutation(held.shape[1]):
                 add = offered[:, lot] & (price[:, lot] <= left)

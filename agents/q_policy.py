@@ -189,8 +189,7 @@ def load_q_policy(path: str | Path) -> QPolicy:
             features=tuple(data["features"]),
             bins=dict(data["bins"]),
             hidden=tuple(data["hidden"]),
-            # The first files were written before there were values by answer.
-            outcomes=data.get("outcomes", False),
+            outcomes=data["outcomes"],
             actions=data["actions"],
             provenance=data["provenance"],
         )

@@ -33,7 +33,7 @@ class ThompsonHolder:
     def __init__(self, config: MarketConfig) -> None:
         self.config = config
         self._ledger = Ledger(config)
-        self._search = OracleSearch(config, random=4)
+        self._search = OracleSearch(config, random_starts=4)
 
     def reset(self, n: int, rng: np.random.Generator) -> None:
         """Begin new episodes and keep the generator."""

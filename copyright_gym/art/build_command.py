@@ -40,17 +40,7 @@ def add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         default=CONTRIBUTIONS[0],
         help="what a lot contributes: attributed by gradients, or its Shapley value",
     )
-    build.add_argument(
-        "--semantic",
-        metavar="NETWORK",
-        help="of the copyright metric: efficientnet-lite0, which is the default, "
-        "open_clip:ARCHITECTURE:FILE_OR_TAG, open_clip:local-dir:FOLDER or open_clip:hf-hub:NAME",
-    )
-    build.add_argument(
-        "--perceptual",
-        choices=["efficientnet-lite0", "lpips-alex", "lpips-vgg", "lpips-squeeze"],
-        help="of the copyright metric; default efficientnet-lite0",
-    )
+    add_networks(build, "of the copyright metric, by default efficientnet-lite0")
     build.add_argument("--histories", type=int, default=60, help="histories of all rounds")
     build.add_argument(
         "--small", type=int, default=0, help="further histories, of one to three holders"
@@ -97,6 +87,21 @@ def _add_works(build: argparse.ArgumentParser) -> None:
         action="store_true",
         default=None,
         help="go on without holders that have too few works",
+    )
+
+
+def add_networks(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """Add the options that choose the networks of the copyright metric."""
+    parser.add_argument(
+        "--semantic",
+        metavar="NETWORK",
+        help=f"{purpose}: efficientnet-lite0, open_clip:ARCHITECTURE:FILE_OR_TAG, "
+        "open_clip:local-dir:FOLDER or open_clip:hf-hub:NAME",
+    )
+    parser.add_argument(
+        "--perceptual",
+        choices=["efficientnet-lite0", "lpips-alex", "lpips-vgg", "lpips-squeeze"],
+        help=purpose,
     )
 
 

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 
 from copyright_gym.art.brought_options import add_brought, brought
+from copyright_gym.art.build_command import add_networks
 from copyright_gym.art.copyright_tables import copyright_tables
-from copyright_gym.errors import PackError, load_attribute
+from copyright_gym.errors import OptionError, PackError, load_attribute
 from copyright_gym.pack import find_pack
 from copyright_gym.pack_files import COPYRIGHT
 
@@ -26,17 +27,7 @@ def add_validate_copyright(
         "--fresh", type=Path, metavar="FOLDER", help="measure again, records here; resumable"
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the weight sweep")
-    parser.add_argument(
-        "--semantic",
-        metavar="NETWORK",
-        help="for --fresh, in place of the pack's: efficientnet-lite0, "
-        "open_clip:ARCHITECTURE:FILE_OR_TAG, open_clip:local-dir:FOLDER or open_clip:hf-hub:NAME",
-    )
-    parser.add_argument(
-        "--perceptual",
-        choices=["efficientnet-lite0", "lpips-alex", "lpips-vgg", "lpips-squeeze"],
-        help="for --fresh, in place of the pack's",
-    )
+    add_networks(parser, "for --fresh, in place of the pack's")
     add_brought(parser)
     parser.set_defaults(run=_validate_copyright)
 
@@ -44,12 +35,16 @@ def add_validate_copyright(
 def _validate_copyright(options: argparse.Namespace) -> None:
     folder = find_pack(options.pack)
     path = folder / COPYRIGHT
+    chosen = {"semantic": options.semantic, "perceptual": options.perceptual}
+    networks = {part: name for part, name in chosen.items() if name is not None}
+    if networks and options.fresh is None:
+        raise OptionError(
+            "--semantic and --perceptual are networks to measure with; give --fresh FOLDER too"
+        )
     if options.fresh is not None:
         measure = load_attribute(
             "copyright_gym.art.validate_copyright:measure_copyright", extra="art"
         )
-        chosen = {"semantic": options.semantic, "perceptual": options.perceptual}
-        networks = {part: name for part, name in chosen.items() if name is not None}
         report = measure(folder, options.fresh, brought(options), networks)
     elif path.exists():
         report = json.loads(path.read_text(encoding="utf-8"))

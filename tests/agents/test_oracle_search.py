@@ -39,7 +39,7 @@ def test_best_against_brute_force(
     packs: list[str], which: int, holders: int, rounds: int, rho: float
 ) -> None:
     config = MarketConfig(pack=packs[which], holders=holders, rounds=rounds, rho=rho)
-    search = OracleSearch(config, random=30)
+    search = OracleSearch(config, random_starts=30)
     rng = np.random.default_rng(0)
     cost = search.values.base * np.exp(0.4 * rng.standard_normal((60, holders * rounds)))
     cost[rng.random(cost.shape) < 0.1] = np.inf
@@ -53,7 +53,7 @@ def test_best_against_brute_force(
 
 def test_histories_keep_what_is_bought(packs: list[str]) -> None:
     config = MarketConfig(pack=packs[1], holders=3, rounds=2)
-    search = OracleSearch(config, random=30)
+    search = OracleSearch(config, random_starts=30)
     rng = np.random.default_rng(1)
     bought = rng.random((30, 6)) < 0.3
     cost = search.values.base * np.ones((30, 1))

@@ -1,7 +1,7 @@
 """Policy files: the same actions after loading, no pickle, clear errors."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,15 +77,6 @@ def test_damaged_and_foreign_files(tmp_path: Path) -> None:
     save_file({"w": torch.zeros(2)}, newer, metadata={"card": '{"schema_version": 99}'})
     with pytest.raises(PolicyError, match="upgrade"):
         load_q_policy(newer)
-
-
-def test_files_from_before_values_by_answer_load(tmp_path: Path) -> None:
-    policy = make_policy()
-    card = {"schema_version": 1, **asdict(policy.card)}
-    del card["outcomes"]
-    old = tmp_path / "old.safetensors"
-    save_file(policy.network.layers.state_dict(), old, metadata={"card": json.dumps(card)})
-    assert load_q_policy(old).card == policy.card
 
 
 def test_weights_and_observations_must_fit() -> None:

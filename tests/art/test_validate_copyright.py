@@ -205,6 +205,11 @@ def test_command_prints_and_plots_what_the_pack_holds(
     assert f"     0.5  {half['validation_auc']:14.4f}  {half['test_auc']:8.4f}" in text
 
 
+def test_networks_without_a_measurement_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "copyright", "--perceptual", "lpips-alex"]) == 1
+    assert "give --fresh FOLDER too" in capsys.readouterr().err
+
+
 def test_figures_that_an_older_report_lacks_are_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     main(["validate", "copyright", "--pack", "portrait", "--json"])
     report = json.loads(capsys.readouterr().out)

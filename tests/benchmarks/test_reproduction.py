@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from copyright_gym import cli
-from copyright_gym.benchmarks.cells import make_cells
+from copyright_gym.benchmarks.cells import Cell, make_cells
 from copyright_gym.benchmarks.grid import run_grid
 from copyright_gym.benchmarks.reproduction import (
     DifferentResultsError,
@@ -17,16 +17,14 @@ from copyright_gym.benchmarks.reproduction import (
 )
 
 
-def test_compare(synthetic_pack: str, tmp_path: Path) -> None:
-    cells = make_cells(
-        ["uniform+uniform", "uniform+greedy"],
-        packs=[synthetic_pack],
-        rhos=[0.4],
-        seeds=[],
-        steps=0,
-        evaluation_seed=0,
-        episodes=3,
+def small_cells(pack: str, *policies: str) -> list[Cell]:
+    return make_cells(
+        policies, packs=[pack], rhos=[0.4], seeds=[], steps=0, evaluation_seed=0, episodes=3
     )
+
+
+def test_compare(synthetic_pack: str, tmp_path: Path) -> None:
+    cells = small_cells(synthetic_pack, "uniform+uniform", "uniform+greedy")
     keys = [cell.key for cell in cells]
     for folder in ("a", "b"):
         run_grid(cells, tmp_path / folder)
@@ -51,15 +49,7 @@ def test_the_command_computes_all_and_fails_where_they_differ(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    few = make_cells(
-        ["uniform+greedy"],
-        packs=[synthetic_pack],
-        rhos=[0.4],
-        seeds=[],
-        steps=0,
-        evaluation_seed=0,
-        episodes=3,
-    )
+    few = small_cells(synthetic_pack, "uniform+greedy")
     monkeypatch.setattr("copyright_gym.benchmarks.reproduction.quick_cells", lambda: few)
     words = ["bench", "run", "--quick", "--out", str(tmp_path)]
     assert cli.main(words) == 1
