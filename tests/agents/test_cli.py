@@ -65,6 +65,8 @@ def test_missing_extra(
 ) -> None:
     for name in [m for m in sys.modules if m.startswith("copyright_gym.benchmarks")]:
         monkeypatch.delitem(sys.modules, name)
+    # A module that is imported anew also replaces its parent's attribute.
+    monkeypatch.delattr("copyright_gym.benchmarks", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     out = ["--out", "x"]
     assert main(["bench", "run", "--pack", synthetic_pack, "--policies", "a+b", *out]) == 1

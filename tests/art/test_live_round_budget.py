@@ -247,6 +247,7 @@ def test_clear_errors(
         gym.make(LIVE, pack=pack, foo=1)
     for name in ("live", "round_cache"):
         monkeypatch.delitem(sys.modules, f"copyright_gym.art.{name}")
+        monkeypatch.delattr(f"copyright_gym.art.{name}")
     monkeypatch.setitem(sys.modules, "filelock", None)
     with pytest.raises(MissingExtraError, match=r'pip install "copyright-gym\[art\]"'):
         gym.make(LIVE, pack=pack, cache=str(tmp_path))

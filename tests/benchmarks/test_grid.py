@@ -159,7 +159,7 @@ def test_after_an_error_no_further_cell_is_begun(synthetic_pack: str, tmp_path: 
 
 def test_settings_of_a_planner(synthetic_pack: str) -> None:
     found = policy_settings("all+model-adaptive", MarketConfig(pack=synthetic_pack), {})
-    assert found == {"round": {}, "holder": {"chance": 0.75, "margin": 0.95}}
+    assert found == {"round": {}, "holder": {"chance": 0.85, "margin": 0.95}}
 
 
 @pytest.mark.parametrize(
