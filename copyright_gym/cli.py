@@ -9,6 +9,7 @@ line on stderr and exit code 1; usage errors with exit code 2.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the program's name; None takes them from `sys.argv`.
 
     Returns:
-        The exit code: 0, 1 after an error, or 130 when interrupted.
+        The exit code: 0, 1 after an error or if the output was cut off, or 130 when interrupted.
 
     Raises:
         SystemExit: After a usage error (2) or `--help` (0).
@@ -37,7 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int | None] = options.run
     try:
-        return run(options) or 0
+        code = run(options) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader, `head` for one, wants no more; the flush at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (CopyrightGymError, OSError) as error:
         print(f"copyright-gym: error: {error}", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """The command line: exit codes, one-line errors, the advice for a missing extra."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,6 +59,18 @@ def test_files_that_cannot_be_written(
     words = ["bench", "run", "--pack", synthetic_pack, "--episodes", "1", "--out", out]
     assert main([*words, "--policies", "uniform+uniform"]) == 1
     assert "file" in last_error(capsys)
+
+
+def test_a_reader_that_wants_no_more() -> None:
+    code = "import sys; from copyright_gym.cli import main; sys.exit(main(['packs', 'list']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_missing_extra(
