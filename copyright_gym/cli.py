@@ -41,16 +41,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = run(options) or 0
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
-        # The reader, `head` for one, wants no more; the flush at exit must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except (CopyrightGymError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            return 1
         print(f"copyright-gym: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("copyright-gym: interrupted", file=sys.stderr)
         return 130
+
+
+def _reader_is_gone() -> bool:
+    """Tell whether stdout's reader, `head` for one, wants no more; other pipes break, too."""
+    try:
+        print(flush=True)  # a flush alone fails once: it drops what it could not write
+    except BrokenPipeError:
+        # The flush at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -73,6 +73,17 @@ def test_a_reader_that_wants_no_more() -> None:
     assert process.returncode == 1
 
 
+def test_another_broken_pipe_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise BrokenPipeError("a worker's pipe")
+
+    monkeypatch.setattr("copyright_gym.cli.pack_names", broken)
+    assert main(["packs", "list"]) == 1
+    assert "a worker's pipe" in last_error(capsys)
+
+
 def test_missing_extra(
     synthetic_pack: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
