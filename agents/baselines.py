@@ -17,7 +17,7 @@ from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.errors import PolicyError, listed
 from copyright_gym.pack import load_pack
-from copyright_gym.policies import Level, Policy, make_policy
+from copyright_gym.policies import Level, Policy, policy_names
 
 LEARNED = "learned"
 BASELINES = (
@@ -39,13 +39,14 @@ class PolicyPair:
 
     Attributes:
         name: its name in results.
-        round_policy: decides at the round level.
-        holder_policy: decides at the holder level.
+        round_policy: decides at the round level. A registered name is resolved where it plays,
+            because some policies need the options of the market.
+        holder_policy: decides at the holder level, likewise.
     """
 
     name: str
-    round_policy: Policy
-    holder_policy: Policy
+    round_policy: str | Policy
+    holder_policy: str | Policy
 
     @property
     def training_steps(self) -> int:
@@ -138,8 +139,8 @@ def make_pair(text: str, pack: str = "portrait") -> PolicyPair:
         )
     return PolicyPair(
         name or "+".join(Path(half).stem if _is_file(half) else half for half in halves),
-        _make_half(halves[0], "round", value, pack),
-        _make_half(halves[1], "holder", value, pack),
+        _find_half(halves[0], "round", value, pack),
+        _find_half(halves[1], "holder", value, pack),
     )
 
 
@@ -147,7 +148,7 @@ def _is_file(half: str) -> bool:
     return half.endswith(".safetensors")
 
 
-def _make_half(half: str, level: Level, name: str, pack: str) -> Policy:
+def _find_half(half: str, level: Level, name: str, pack: str) -> str | Policy:
     if half == LEARNED:
         return load_learned_half(name, pack)
     if _is_file(half):
@@ -155,4 +156,7 @@ def _make_half(half: str, level: Level, name: str, pack: str) -> Policy:
         if policy.level != level:
             raise PolicyError(f"{half} is a {policy.level} policy, not a {level} policy")
         return policy
-    return make_policy(half, level)
+    known = policy_names(level)
+    if half not in known:
+        raise PolicyError(f"unknown {level} policy {half!r}; known: {listed(known)}")
+    return half

@@ -46,6 +46,16 @@ def test_the_command_adds_to_its_file(tmp_path: Path, capsys: pytest.CaptureFixt
     assert str(out) in capsys.readouterr().out
 
 
+def test_policies_that_know_the_market_are_given_its_options(tmp_path: Path) -> None:
+    out = tmp_path / "visits.json"
+    visits = ["packs", "visits", "--policies", "all+model-adaptive", "--rho", "0.2", "--count", "1"]
+    main([*visits, "--market-seed", "7", "--out", str(out)])
+    (entry,) = json.loads(out.read_text())
+    played = play(MarketConfig(pack="portrait", rho=0.2), "all", "model-adaptive", range(7, 15))
+    bought = played.bought[entry["market_seed"] - 7]
+    assert entry["history"] == [np.flatnonzero(row).tolist() for row in bought]
+
+
 def test_every_ninth_visited_history_is_played_twice() -> None:
     histories = [((i,),) for i in range(10)]
     runs = visited_runs(histories)
