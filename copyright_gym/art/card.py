@@ -38,8 +38,9 @@ def pack_card(
     sizes = sorted({len(lot) for row in collection.lots for lot in row})
     lot = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
     by_policies = (
-        f"{visited} histories are purchases of policies that were trained on an earlier fit of\n"
-        "this pack (`visited.json`); the others are random, or those of `signal.json`.\n"
+        f"{visited} histories are purchases of policies that were trained on earlier fits of this\n"
+        "pack, or planned with them (`visited.json`); the others are random, or those of\n"
+        "`signal.json`.\n"
         if visited
         else ""
     )
