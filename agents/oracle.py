@@ -1,5 +1,9 @@
 """The oracle: knows all expectations, and buys the best it can find at the lowest markups.
 
+An offer is at most what is left of the round's budget. So the lot that is bought last in the last
+round may cost less than its lowest price on the grid, and the oracle plans with that. An earlier
+round could give such a price too, where a share of the money happens to fit; that is left out.
+
 It needs markets with `visible_expectations`. See `oracle_search` for how it searches, and how far
 its purchases are known to be the best.
 """
@@ -42,6 +46,9 @@ class OracleJoint:
         holders = range(self._search.holders)
         self._factors = [names.index(f"{VISIBLE_FEATURE}:{i}") for i in holders]
         self._leftover, self._round = names.index("leftover"), names.index("round")
+        # Random orders are not known to it.
+        visits = self._search.values.tables.orders.get(config.order)
+        self._last_visits = [] if visits is None else visits[-1].tolist()
 
     def reset(self, n: int, rng: np.random.Generator) -> None:
         """Forget the plans."""
@@ -55,8 +62,10 @@ class OracleJoint:
         price = lowest_prices(factor * (1 + _SLACK), tables.base)
         money = observation[:, self._leftover].astype(np.float64) * tables.budget
         if self._plan is None:
-            flat = price.reshape(len(price), -1)
-            self._plan = search.best_purchases(flat, money * (1 - _SLACK))
+            money_left = money * (1 - _SLACK)
+            plan = search.best_purchases(price.reshape(len(price), -1), money_left)
+            least = factor[:, None] * (1 + _SLACK) * tables.base
+            self._plan = self._with_rest(plan, price, least, money_left)
         t = np.minimum(np.rint(observation[:, self._round] * search.rounds), search.rounds - 1)
         rows, now = np.arange(len(mask)), t.astype(np.int64)
         wanted = self._plan.reshape(-1, search.rounds, search.holders)[rows, now]
@@ -68,6 +77,28 @@ class OracleJoint:
             [share[:, None] / (len(SHARES) - 1), (offers + 0.5) / len(MARKUPS)], axis=1
         )
         return (2 * unit - 1).astype(np.float32)
+
+    def _with_rest(self, plan: Bools, price: Floats, least: Floats, money: Floats) -> Bools:
+        """Improve plans by a lot that is bought last, with what is left, for its expectation.
+
+        Args:
+            plan: bool (n, M), plans by the lowest prices on the grid.
+            price: float64 (n, T, H), these prices; infinite where even the highest is refused.
+            least: float64 (n, T, H), expectations.
+            money: float64 (n,).
+
+        Returns:
+            bool (n, M), plans at least as good.
+        """
+        search, found = self._search, [plan]
+        for place, holder in enumerate(self._last_visits):
+            offered = np.isfinite(price)
+            offered[:, -1, self._last_visits[place + 1 :]] = False
+            cost = np.where(offered, price, 0.0)
+            cost[:, -1, holder] = np.where(offered[:, -1, holder], least[:, -1, holder], 0.0)
+            flat, costs = offered.reshape(plan.shape), cost.reshape(plan.shape)
+            found.append(search.improve(plan & flat, np.zeros_like(plan), flat, costs, money))
+        return np.asarray(search.ranked(found)[0])
 
 
 def lowest_prices(factor: Floats, base: Floats) -> Floats:

@@ -66,12 +66,12 @@ class OracleSearch:
         price = np.where(offered, cost, 0.0)
         best = held
         starts = [
-            *self._ranked([held, *plans])[:_GREEDY],
+            *self.ranked([held, *plans])[:_GREEDY],
             *self._drawn(held, offered, price, money),
         ]
         for start in starts:
-            found = self._improve(start, held, offered, price, money)
-            best = self._ranked([best, found])[0]
+            found = self.improve(start, held, offered, price, money)
+            best = self.ranked([best, found])[0]
         return best
 
     def _drawn(self, held: Bools, offered: Bools, price: Floats, money: Floats) -> list[Bools]:
@@ -103,16 +103,16 @@ class OracleSearch:
             chosen[found, lots[best[found]]] = True
         return chosen
 
-    def _ranked(self, histories: list[Bools]) -> Bools:
+    def ranked(self, histories: list[Bools]) -> Bools:
         """Return the best of some histories for each market, the second best and so on."""
         quality = np.stack([self.values.quality(some) for some in histories])
         order = np.argsort(-quality, axis=0, kind="stable")
         return np.asarray(np.stack(histories)[order, np.arange(quality.shape[1])])
 
-    def _improve(
+    def improve(
         self, chosen: Bools, held: Bools, offered: Bools, price: Floats, money: Floats
     ) -> Bools:
-        """Turn one lot or two, in or out, as long as it helps."""
+        """Turn one lot or two, in or out, as long as it helps; what is not offered has price 0."""
         chosen, rows = chosen.copy(), np.arange(len(chosen))
         first, second = self._turns
         likely = min(_LIKELY, len(first))
