@@ -41,7 +41,7 @@ class OracleJoint:
     def __init__(self, config: MarketConfig) -> None:
         if not config.visible_expectations:
             raise OptionError("the oracle needs markets with visible_expectations=True")
-        self._search = OracleSearch(config, random_starts=30)
+        self._search = OracleSearch(config, random_starts=100)
         names = joint_features(self._search.holders, visible=True)
         holders = range(self._search.holders)
         self._factors = [names.index(f"{VISIBLE_FEATURE}:{i}") for i in holders]
