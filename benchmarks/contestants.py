@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from copyright_gym.agents.baselines import (
     BASELINES,
     LEARNED,
+    RANDOM_BASELINES,
     TRAINED_BASELINES,
+    TRAINED_RANDOM,
 )
 from copyright_gym.agents.evolution import load_linear
 from copyright_gym.agents.flat import FLAT, load_network
@@ -51,9 +53,18 @@ RIVALS = (
     "uniform+copyright",
 )
 TRAINED_RIVALS = (EVOLVED, *FLAT)
+_TRAINED = (
+    METHOD,
+    *ABLATIONS,
+    *METHOD_HOLDER,
+    *TRAINED_RIVALS,
+    *TRAINED_BASELINES,
+    *TRAINED_RANDOM,
+)
 GROUPS = {
     "trained-rivals": TRAINED_RIVALS,
     "baselines": BASELINES,
+    "random-baselines": RANDOM_BASELINES,
     "rivals": RIVALS,
     "ablations": (*ABLATIONS, *METHOD_HOLDER),
 }
@@ -132,7 +143,7 @@ def _sha256(path: str | Path) -> str:
 
 def is_trained(name: str) -> bool:
     """Return whether a contestant must be trained first."""
-    return name in (METHOD, *ABLATIONS, *METHOD_HOLDER, EVOLVED, *FLAT, *TRAINED_BASELINES)
+    return name in _TRAINED
 
 
 def play_contestant(
