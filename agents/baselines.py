@@ -163,10 +163,7 @@ def _find_half(half: str, level: Level, name: str, pack: str) -> str | Policy:
     if half == LEARNED:
         return load_learned_half(name, pack)
     if _is_file(half):
-        policy = load_q_policy(half)
-        if policy.level != level:
-            raise PolicyError(f"{half} is a {policy.level} policy, not a {level} policy")
-        return policy
+        return load_q_policy(half, level)
     known = policy_names(level)
     if half not in known:
         raise PolicyError(f"unknown {level} policy {half!r}; known: {listed(known)}")
