@@ -72,7 +72,9 @@ def test_run_resume_and_read(
     monkeypatch.setattr(grid, "run_cell", counted)
     capsys.readouterr()
     run_grid(work, tmp_path)
-    assert "3 of 4 cells were there already\n" in capsys.readouterr().err
+    there, last = capsys.readouterr().err.splitlines()
+    assert there == "3 of 4 cells were there already"
+    assert last == f"cell 4 of 4, 00:00 left: {lost.stem}"
     assert done == [lost.stem]
     assert lost.read_bytes() == files[lost]
     rows = read_grid(tmp_path).to_pandas()
