@@ -2,8 +2,9 @@
 
 {uniform, greedy, learned} at both levels, without learned + learned, which is the method itself.
 "learned" is a DQN at that level, trained against the other half of its pair; its weights ship
-with the package for each embedded pack. Source: our reconstruction; the baselines of
-arXiv:2410.20180 are not known by name.
+with the package for each embedded pack. With random as a fourth half there are seven pairs more,
+whose learned halves do not ship. Source: our reconstruction; the baselines of arXiv:2410.20180 are
+not known by name.
 """
 
 from __future__ import annotations
@@ -31,6 +32,16 @@ BASELINES = (
     "learned+greedy",
 )
 TRAINED_BASELINES = tuple(name for name in BASELINES if LEARNED in name)
+RANDOM_BASELINES = (
+    "random+random",
+    "random+uniform",
+    "random+greedy",
+    "random+learned",
+    "uniform+random",
+    "greedy+random",
+    "learned+random",
+)
+TRAINED_RANDOM = tuple(name for name in RANDOM_BASELINES if LEARNED in name)
 
 
 @dataclass(frozen=True)
@@ -152,10 +163,7 @@ def _find_half(half: str, level: Level, name: str, pack: str) -> str | Policy:
     if half == LEARNED:
         return load_learned_half(name, pack)
     if _is_file(half):
-        policy = load_q_policy(half)
-        if policy.level != level:
-            raise PolicyError(f"{half} is a {policy.level} policy, not a {level} policy")
-        return policy
+        return load_q_policy(half, level)
     known = policy_names(level)
     if half not in known:
         raise PolicyError(f"unknown {level} policy {half!r}; known: {listed(known)}")

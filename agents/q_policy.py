@@ -160,17 +160,18 @@ class QPolicy:
         return target
 
 
-def load_q_policy(path: str | Path) -> QPolicy:
+def load_q_policy(path: str | Path, level: Level | None = None) -> QPolicy:
     """Read a policy file.
 
     Args:
         path: A file written by `QPolicy.save`.
+        level: Where the policy shall decide; None takes any.
 
     Returns:
         The policy.
 
     Raises:
-        PolicyError: If the file is missing, damaged, or made by a newer version.
+        PolicyError: If the file is missing, damaged, made by a newer version, or of another level.
     """
     source = Path(path)
     if not source.is_file():
@@ -193,6 +194,8 @@ def load_q_policy(path: str | Path) -> QPolicy:
             actions=data["actions"],
             provenance=data["provenance"],
         )
+        if level not in (None, card.level):
+            raise PolicyError(f"{source} is a {card.level} policy, not a {level} policy")
         return QPolicy(card, weights)
     except PolicyError:
         raise

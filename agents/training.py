@@ -9,7 +9,12 @@ from typing import Any
 import torch
 
 from copyright_gym import __version__
-from copyright_gym.agents.baselines import LEARNED, TRAINED_BASELINES, weights_file
+from copyright_gym.agents.baselines import (
+    LEARNED,
+    TRAINED_BASELINES,
+    TRAINED_RANDOM,
+    weights_file,
+)
 from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
 from copyright_gym.agents.learning_curve import WatchedDQN
 from copyright_gym.agents.provenance import pack_fingerprint
@@ -101,7 +106,8 @@ def train(
     """Train one pair of policies.
 
     Args:
-        name: `METHOD`, one of `ABLATIONS` or `METHOD_HOLDER`, or a baseline with a learned half.
+        name: `METHOD`, one of `ABLATIONS` or `METHOD_HOLDER`, or a baseline with a learned half,
+            be its other half random or not.
         pack: the pack, a name or a folder.
         seed: seed of the training.
         steps: interaction budget in holder decisions.
@@ -120,7 +126,8 @@ def train(
     both = name in (METHOD, *ABLATIONS)
     halves = [LEARNED, LEARNED] if both else name.split("+")
     round_policy, holder_policy = (None if half.startswith(LEARNED) else half for half in halves)
-    changes = _BASELINE if name in TRAINED_BASELINES else ABLATIONS.get(name, {})
+    plain = name in (*TRAINED_BASELINES, *TRAINED_RANDOM)
+    changes = _BASELINE if plain else ABLATIONS.get(name, {})
     trainer = WatchedDQN(
         MarketConfig(pack=pack, rho=rho),
         seed=seed,

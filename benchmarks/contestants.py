@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from copyright_gym.agents.baselines import (
     BASELINES,
     LEARNED,
+    RANDOM_BASELINES,
     TRAINED_BASELINES,
+    TRAINED_RANDOM,
 )
 from copyright_gym.agents.evolution import load_linear
 from copyright_gym.agents.flat import FLAT, load_network
@@ -51,9 +53,18 @@ RIVALS = (
     "uniform+copyright",
 )
 TRAINED_RIVALS = (EVOLVED, *FLAT)
+_TRAINED = (
+    METHOD,
+    *ABLATIONS,
+    *METHOD_HOLDER,
+    *TRAINED_RIVALS,
+    *TRAINED_BASELINES,
+    *TRAINED_RANDOM,
+)
 GROUPS = {
     "trained-rivals": TRAINED_RIVALS,
     "baselines": BASELINES,
+    "random-baselines": RANDOM_BASELINES,
     "rivals": RIVALS,
     "ablations": (*ABLATIONS, *METHOD_HOLDER),
 }
@@ -65,7 +76,7 @@ class HoldersError(PolicyError):
 
 
 def expand(names: Sequence[str]) -> list[str]:
-    """Replace the words of groups by their members, and check all names.
+    """Replace the words of groups by their members, and check all names and policy files.
 
     Args:
         names: contestants and groups.
@@ -74,24 +85,31 @@ def expand(names: Sequence[str]) -> list[str]:
         Contestants, each once.
 
     Raises:
-        PolicyError: a name is unknown.
+        PolicyError: a name is unknown, or a policy file is missing, damaged or of another level.
     """
     found = [name for word in names for name in GROUPS.get(word, (word,))]
-    joint = policy_names("joint")
     for name in found:
-        pair = name.rpartition("=")[2].split("+")
-        if is_trained(name) or name in joint:
-            continue
-        if len(pair) != 2 or not all(
-            half.endswith(_FILE) or half in policy_names(level) for half, level in _at_levels(pair)
-        ):
-            raise PolicyError(
-                f"unknown contestant {name!r}; write ROUND+HOLDER, {METHOD}, a group "
-                f"({listed(GROUPS)}) or a joint policy ({listed(joint)}); round policies: "
-                f"{listed(policy_names('round'))}; holder policies: "
-                f"{listed(policy_names('holder'))}"
-            )
+        if not is_trained(name) and name not in policy_names("joint"):
+            _check_pair(name)
     return list(dict.fromkeys(found))
+
+
+def _check_pair(name: str) -> None:
+    halves = name.rpartition("=")[2].split("+")
+    if halves == [LEARNED, LEARNED]:
+        raise PolicyError(f"{LEARNED}+{LEARNED} is the hierarchical DQN; write {METHOD}")
+    if len(halves) != 2 or not all(
+        half.endswith(_FILE) or half in policy_names(level) for half, level in _at_levels(halves)
+    ):
+        raise PolicyError(
+            f"unknown contestant {name!r}; write ROUND+HOLDER, {METHOD}, a group "
+            f"({listed(GROUPS)}) or a joint policy ({listed(policy_names('joint'))}); round "
+            f"policies: {listed(policy_names('round'))}; holder policies: "
+            f"{listed(policy_names('holder'))}"
+        )
+    for half, level in _at_levels(halves):
+        if half.endswith(_FILE):
+            load_q_policy(half, level)
 
 
 def label(name: str) -> str:
@@ -101,10 +119,7 @@ def label(name: str) -> str:
 
 def policy_fingerprints(name: str) -> list[str]:
     """Return the SHA-256 of the policy files that a contestant names."""
-    paths = _named_files(name)
-    if any(not path.is_file() for path in paths):
-        raise PolicyError(f"a policy file of {name!r} is missing")
-    return [_sha256(path) for path in paths]
+    return [_sha256(path) for path in _named_files(name)]
 
 
 def files_training(name: str) -> tuple[int | None, int]:
@@ -132,7 +147,7 @@ def _sha256(path: str | Path) -> str:
 
 def is_trained(name: str) -> bool:
     """Return whether a contestant must be trained first."""
-    return name in (METHOD, *ABLATIONS, *METHOD_HOLDER, EVOLVED, *FLAT, *TRAINED_BASELINES)
+    return name in _TRAINED
 
 
 def play_contestant(
@@ -226,7 +241,7 @@ def _policies(name: str, config: MarketConfig, files: dict[str, Path]) -> list[P
         files.get(level) if half.startswith(LEARNED) else None for half, level in _at_levels(halves)
     ]
     return [
-        load_q_policy(file or half)
+        load_q_policy(file or half, level)
         if file or half.endswith(_FILE)
         else as_policy(half, level, config)
         for file, (half, level) in zip(learned, _at_levels(halves), strict=True)

@@ -10,7 +10,7 @@ import io
 import json
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from importlib.metadata import version
@@ -23,7 +23,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from copyright_gym import __version__
 from copyright_gym.agents.provenance import pack_fingerprint
@@ -38,11 +37,13 @@ from copyright_gym.benchmarks.contestants import (
 )
 from copyright_gym.benchmarks.economics import measures
 from copyright_gym.benchmarks.evaluate import evaluation_seeds
+from copyright_gym.benchmarks.progress import Progress
 from copyright_gym.benchmarks.provenance import code_commit
 from copyright_gym.benchmarks.trainings import FOLDER, train_files
 from copyright_gym.config import MarketConfig
-from copyright_gym.errors import OptionError
+from copyright_gym.errors import OptionError, PolicyError, listed
 from copyright_gym.pack import load_pack
+from copyright_gym.policies import registered_policies
 from copyright_gym.rollout import Episodes
 from copyright_gym.whole_file import write_whole
 
@@ -60,38 +61,58 @@ ECONOMICS = (
 
 
 def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
-    """Run the cells that are not there yet, with a progress bar.
+    """Run the cells that are not there yet.
 
-    It tells on stderr how many were there. After an error no further cell is begun.
+    It tells on stderr how many were there, and then how far it is. After an error no further cell
+    is begun.
 
     Args:
         cells: the cells.
         out: folder of the benchmark.
         workers: number of processes.
+
+    Raises:
+        PolicyError: a policy was registered where other processes do not see it.
     """
     commit = code_commit()
     missing = [cell for cell in cells if not (out / cell.path).is_file()]
     if len(missing) < len(cells):
         there = len(cells) - len(missing)
         print(f"{there} of {len(cells)} cells were there already", file=sys.stderr)
-    with tqdm(
-        total=len(cells), initial=len(cells) - len(missing), unit="cell", disable=None
-    ) as bar:
-        if workers == 1:
-            for cell in missing:
-                bar.set_postfix_str(cell.policy)
-                run_cell(cell, out, commit)
-                bar.update()
-            return
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            jobs = [pool.submit(run_cell, cell, out, commit) for cell in missing]
-            try:
-                for job in as_completed(jobs):
-                    job.result()
-                    bar.update()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    with Progress(len(cells), len(cells) - len(missing)) as progress:
+        for cell in _run(missing, out, commit, workers):
+            progress.done(cell.key)
+
+
+def _run(cells: Sequence[Cell], out: Path, commit: str, workers: int) -> Iterator[Cell]:
+    """Run cells, and yield each when it is done."""
+    if workers == 1:
+        for cell in cells:
+            run_cell(cell, out, commit)
+            yield cell
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        _check_registered(cells, pool)
+        jobs = {pool.submit(run_cell, cell, out, commit): cell for cell in cells}
+        try:
+            for job in as_completed(jobs):
+                job.result()
+                yield jobs[job]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _check_registered(cells: Sequence[Cell], pool: ProcessPoolExecutor) -> None:
+    """Check that what was registered here and plays was registered in a worker as well."""
+    playing = {half for cell in cells for half in cell.policy.rpartition("=")[2].split("+")}
+    here = {(level, name) for level, name in registered_policies() if name in playing}
+    if here and (lost := here - pool.submit(registered_policies).result()):
+        raise PolicyError(
+            f"{listed({name for _, name in lost})}: registered in this process only, and workers "
+            "are others; use one worker or an entry point, or register it at the top of the main "
+            "script, outside its __main__ guard"
+        )
 
 
 def run_cell(cell: Cell, out: Path, commit: str) -> None:

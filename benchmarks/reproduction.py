@@ -1,8 +1,8 @@
 """The quick benchmark: a stated subset of the committed results, to be reproduced exactly.
 
-The subset: the pack portrait, rho 0.4, evaluation seed 0, 1,000 markets, all policies that need no
-training. Trained ones are left out: their bits also depend on the build of torch and on the
-processor.
+The subset: the pack portrait, rho 0.4, evaluation seed 0, 1,000 markets, the oracle and those of
+the baselines and rivals that need no training. Trained ones are left out: their bits also depend on
+the build of torch and on the processor.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from copyright_gym.benchmarks.cells import Cell, make_cells
-from copyright_gym.benchmarks.contestants import GROUPS, ORACLE, is_trained
+from copyright_gym.benchmarks.contestants import ORACLE, expand, is_trained
 from copyright_gym.benchmarks.grid import run_grid
 from copyright_gym.errors import CopyrightGymError, OptionError
 
@@ -26,9 +26,9 @@ class DifferentResultsError(CopyrightGymError):
 
 def quick_cells() -> list[Cell]:
     """Return the cells of the subset."""
-    names = [name for group in GROUPS.values() for name in group if not is_trained(name)]
+    names = expand(["baselines", "rivals", ORACLE])
     return make_cells(
-        [*names, ORACLE],
+        [name for name in names if not is_trained(name)],
         packs=["portrait"],
         rhos=[0.4],
         seeds=[],

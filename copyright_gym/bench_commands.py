@@ -104,7 +104,7 @@ def _add_contestants(parser: argparse.ArgumentParser, policies: list[str]) -> No
         default=policies,
         metavar="NAME",
         help="ROUND+HOLDER, hierarchical, a joint policy such as oracle, or a group: baselines, "
-        f"rivals, trained-rivals, ablations ({' '.join(policies)})",
+        f"random-baselines, rivals, trained-rivals, ablations ({' '.join(policies)})",
     )
     parser.add_argument(
         "--packs", nargs="+", default=["portrait"], metavar="PACK", help="(portrait)"

@@ -126,7 +126,7 @@ def function_policy(
     return lambda function: functools.partial(FunctionPolicy, function, level, order)
 
 
-_registry: dict[tuple[str, str], PolicyFactory | str] = {
+_BUILT_IN: dict[tuple[str, str], PolicyFactory | str] = {
     ("round", "uniform"): "copyright_gym.heuristics:UniformRound",
     ("round", "greedy"): "copyright_gym.heuristics:GreedyRound",
     ("round", "random"): "copyright_gym.heuristics:RandomRound",
@@ -154,10 +154,14 @@ _registry: dict[tuple[str, str], PolicyFactory | str] = {
     ("joint", "gradient"): "copyright_gym.agents.gradient:GradientJoint",
     ("joint", "oracle"): "copyright_gym.agents.oracle:OracleJoint",
 }
+_registry = dict(_BUILT_IN)
 
 
 def register_policy(name: str, level: Level, factory: PolicyFactory | str) -> None:
     """Add a policy to the registry, in place of one of the same name and level.
+
+    Only this process knows it then. Workers of a benchmark do too if the main script registers it
+    at its top, outside its `__main__` guard; an entry point is known everywhere.
 
     Args:
         name: the policy's name.
@@ -169,6 +173,11 @@ def register_policy(name: str, level: Level, factory: PolicyFactory | str) -> No
         PolicyError: the level is unknown.
     """
     _registry[_known_level(level), name] = factory
+
+
+def registered_policies() -> set[tuple[str, str]]:
+    """Return level and name of what `register_policy` added or replaced in this process."""
+    return {key for key, made in _registry.items() if made is not _BUILT_IN.get(key)}
 
 
 def policy_names(level: Level) -> list[str]:

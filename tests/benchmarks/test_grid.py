@@ -72,7 +72,9 @@ def test_run_resume_and_read(
     monkeypatch.setattr(grid, "run_cell", counted)
     capsys.readouterr()
     run_grid(work, tmp_path)
-    assert "3 of 4 cells were there already\n" in capsys.readouterr().err
+    there, last = capsys.readouterr().err.splitlines()
+    assert there == "3 of 4 cells were there already"
+    assert last == f"cell 4 of 4, 00:00 left: {lost.stem}"
     assert done == [lost.stem]
     assert lost.read_bytes() == files[lost]
     rows = read_grid(tmp_path).to_pandas()
@@ -194,9 +196,22 @@ def test_keys_tell_cells_apart(synthetic_pack: str) -> None:
     assert one.training_key != other.training_key
 
 
+def test_bad_policy_files_are_named_before_anything_runs(
+    synthetic_pack: str, brief_weights: Path
+) -> None:
+    file = brief_weights / "learned-uniform.safetensors"
+    with pytest.raises(PolicyError, match=f"{file} is a round policy, not a holder policy"):
+        cells(synthetic_pack, f"mine=uniform+{file}")
+    gone = brief_weights / "gone.safetensors"
+    with pytest.raises(PolicyError, match=f"no policy file at {gone}"):
+        cells(synthetic_pack, f"{file}+{gone}")
+
+
 def test_bad_names_and_folders(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="unknown contestant 'best'"):
         expand(["best"])
+    with pytest.raises(PolicyError, match="is the hierarchical DQN; write hierarchical"):
+        expand(["learned+learned"])
     assert "all+model-adaptive" in expand(["rivals", "gradient"])
     with pytest.raises(OptionError, match="no cells"):
         read_grid(tmp_path)
