@@ -10,6 +10,7 @@ not known by name.
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -121,6 +122,19 @@ learned_uniform = functools.partial(load_learned_half, "learned+uniform")
 learned_greedy = functools.partial(load_learned_half, "learned+greedy")
 
 
+def pair_halves(text: str) -> list[str]:
+    """Split the text of a pair, without its name; the path of a policy file may hold a "+".
+
+    Args:
+        text: as `make_pair` reads it.
+
+    Returns:
+        The round half and the holder half; nothing if the text is not of this form.
+    """
+    found = re.fullmatch(r"(.+?\.safetensors|[^+]+)\+(.+)", text.rpartition("=")[2])
+    return list(found.groups()) if found else []
+
+
 def make_pair(text: str, pack: str = "portrait") -> PolicyPair:
     """Make a pair of policies from a text such as "greedy+learned".
 
@@ -137,8 +151,8 @@ def make_pair(text: str, pack: str = "portrait") -> PolicyPair:
         PolicyError: the text is not of this form, or a half is unknown.
     """
     name, _, value = text.rpartition("=")
-    halves = value.split("+")
-    if len(halves) != 2 or not all(halves):
+    halves = pair_halves(text)
+    if not halves:
         raise PolicyError(
             f"a pair of policies is written ROUND+HOLDER or NAME=ROUND+HOLDER, not {text!r}; "
             f"baselines: {listed(BASELINES)}"

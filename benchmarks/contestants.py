@@ -24,6 +24,7 @@ from copyright_gym.agents.baselines import (
     RANDOM_BASELINES,
     TRAINED_BASELINES,
     TRAINED_RANDOM,
+    pair_halves,
 )
 from copyright_gym.agents.evolution import load_linear
 from copyright_gym.agents.flat import FLAT, load_network
@@ -95,10 +96,10 @@ def expand(names: Sequence[str]) -> list[str]:
 
 
 def _check_pair(name: str) -> None:
-    halves = name.rpartition("=")[2].split("+")
+    halves = pair_halves(name)
     if halves == [LEARNED, LEARNED]:
         raise PolicyError(f"{LEARNED}+{LEARNED} is the hierarchical DQN; write {METHOD}")
-    if len(halves) != 2 or not all(
+    if not halves or not all(
         half.endswith(_FILE) or half in policy_names(level) for half, level in _at_levels(halves)
     ):
         raise PolicyError(
@@ -138,7 +139,7 @@ def files_training(name: str) -> tuple[int | None, int]:
 
 
 def _named_files(name: str) -> list[Path]:
-    return [Path(half) for half in name.rpartition("=")[2].split("+") if half.endswith(_FILE)]
+    return [Path(half) for half in pair_halves(name) if half.endswith(_FILE)]
 
 
 def _sha256(path: str | Path) -> str:
@@ -236,7 +237,7 @@ def _policies(name: str, config: MarketConfig, files: dict[str, Path]) -> list[P
         network = load_network(files["network"])
         return [network] if network.level == "joint" else [as_policy("all", "round"), network]
     both = name == METHOD or name in ABLATIONS
-    halves = [LEARNED, LEARNED] if both else name.rpartition("=")[2].split("+")
+    halves = [LEARNED, LEARNED] if both else pair_halves(name)
     learned = [
         files.get(level) if half.startswith(LEARNED) else None for half, level in _at_levels(halves)
     ]

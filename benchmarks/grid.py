@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from copyright_gym import __version__
+from copyright_gym.agents.baselines import pair_halves
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.contestants import (
@@ -105,7 +106,7 @@ def _run(cells: Sequence[Cell], out: Path, commit: str, workers: int) -> Iterato
 
 def _check_registered(cells: Sequence[Cell], pool: ProcessPoolExecutor) -> None:
     """Check that what was registered here and plays was registered in a worker as well."""
-    playing = {half for cell in cells for half in cell.policy.rpartition("=")[2].split("+")}
+    playing = {half for cell in cells for half in pair_halves(cell.policy) or [cell.policy]}
     here = {(level, name) for level, name in registered_policies() if name in playing}
     if here and (lost := here - pool.submit(registered_policies).result()):
         raise PolicyError(

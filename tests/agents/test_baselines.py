@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from copyright_gym.agents import baselines
-from copyright_gym.agents.baselines import BASELINES, TRAINED_BASELINES, make_pair
+from copyright_gym.agents.baselines import BASELINES, TRAINED_BASELINES, make_pair, pair_halves
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError
@@ -48,6 +48,14 @@ def test_policy_files_can_be_halves(synthetic_pack: str, brief_weights: Path) ->
     assert make_pair(f"mine=random+{file}", synthetic_pack).name == "mine"
     with pytest.raises(PolicyError, match="is a holder policy"):
         make_pair(f"{file}+random", synthetic_pack)
+
+
+def test_paths_may_hold_a_plus() -> None:
+    file = "runs/uniform+learned/holder.safetensors"
+    assert pair_halves(f"uniform+{file}") == ["uniform", file]
+    assert pair_halves(f"mine={file}+greedy") == [file, "greedy"]
+    assert pair_halves(f"{file}+{file}") == [file, file]
+    assert pair_halves("uniform") == pair_halves("uniform+") == pair_halves("+uniform") == []
 
 
 def test_errors_name_the_remedy(
