@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.grid import read_grid
 from copyright_gym.errors import OptionError
 
 Floats = NDArray[np.float64]
@@ -18,23 +15,6 @@ Table = dict[Group, dict[str, Floats]]
 """By pack and budget, then by policy: (trainings, n), a column per market."""
 
 _COLUMNS = ("pack", "rho", "policy", "training_seed", "seed")
-
-
-def qualities(folder: Path, cells: str = "cells", column: str = "quality") -> Table:
-    """Read the final qualities of a benchmark.
-
-    Args:
-        folder: what `bench run` wrote.
-        cells: which of its cells, see `read_grid`.
-        column: what to read of each episode.
-
-    Returns:
-        As `by_training` does.
-
-    Raises:
-        OptionError: there are no cells, or as in `by_training`.
-    """
-    return by_training(read_grid(folder, cells), column)
 
 
 def by_training(rows: pa.Table, column: str = "quality") -> Table:
@@ -75,13 +55,3 @@ def by_training(rows: pa.Table, column: str = "quality") -> Table:
         }
         for group, policies in sorted(found.items())
     }
-
-
-def trained_policies(rows: pa.Table) -> set[str]:
-    """Return the policies that were trained, by themselves or in the files that they name.
-
-    Args:
-        rows: what `read_grid` returned.
-    """
-    steps = zip(rows["policy"].to_pylist(), rows["training_steps"].to_pylist(), strict=True)
-    return {policy for policy, count in steps if count}

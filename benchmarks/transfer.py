@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from copyright_gym.benchmarks.budgets import budget_notes, training_steps
 from copyright_gym.benchmarks.cells import make_cells
 from copyright_gym.benchmarks.contestants import is_trained
 from copyright_gym.benchmarks.crossed_bootstrap import crossed_interval
@@ -87,9 +88,10 @@ def transfer_table(out: Path) -> str:
 
     Returns:
         The table in Markdown; a trained policy's value on a market is its mean over the trainings.
+        Behind it, who could not play where, and who was trained on how much, if not all alike.
 
     Raises:
-        OptionError: there are no cells of a transfer, or as in `by_training`.
+        OptionError: there are no cells of a transfer, or as in `by_training` and `training_steps`.
     """
     rows = read_grid(out, "transfer")
     settings = [json.loads(text) for text in rows["settings"].to_pylist()]
@@ -106,6 +108,7 @@ def transfer_table(out: Path) -> str:
     ]
     titles = [f"{pack}, rho {rho:g}" for pack, rho in columns]
     notes = sorted({f"–: {known[NOT_PLAYED]}." for known in settings if NOT_PLAYED in known})
+    notes += budget_notes(training_steps(named))
     return "\n\n".join([markdown_table(["policy (trained on)", *titles], lines), *notes])
 
 

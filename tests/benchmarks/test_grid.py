@@ -24,7 +24,7 @@ from copyright_gym.benchmarks.contestants import (
     policy_settings,
 )
 from copyright_gym.benchmarks.grid import read_grid, run_grid
-from copyright_gym.benchmarks.grid_values import qualities
+from copyright_gym.benchmarks.grid_values import by_training
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError
 from copyright_gym.heuristics import GreedyHolder
@@ -135,7 +135,7 @@ def test_rows_of_policy_files_tell_their_training(
     other = brief_weights / "greedy-learned.safetensors"
     run_grid(cells(synthetic_pack, f"mine=uniform+{other}"), tmp_path)
     with pytest.raises(OptionError, match=r"'mine' .training seed 0. has two results on a market"):
-        qualities(tmp_path)
+        by_training(read_grid(tmp_path))
 
 
 def test_two_budgets_of_trainings_in_one_folder_are_refused(
@@ -145,7 +145,7 @@ def test_two_budgets_of_trainings_in_one_folder_are_refused(
         work = cells(synthetic_pack, "uniform+learned")
         run_grid([replace(cell, steps=steps) for cell in work], tmp_path)
     with pytest.raises(OptionError, match=r"one --steps .* or use another NAME or --out"):
-        qualities(tmp_path)
+        by_training(read_grid(tmp_path))
 
 
 def test_after_an_error_no_further_cell_is_begun(synthetic_pack: str, tmp_path: Path) -> None:
