@@ -23,8 +23,8 @@ from copyright_gym.agents.baselines import (
     LEARNED,
     TRAINED_BASELINES,
 )
-from copyright_gym.agents.evolution import load_linear
-from copyright_gym.agents.flat import FLAT, load_network
+from copyright_gym.agents.evolution import LinearHolder, load_linear
+from copyright_gym.agents.flat import FLAT, NetworkPolicy, load_network
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.agents.training import ABLATIONS, METHOD, METHOD_HOLDER
 from copyright_gym.config import MarketConfig
@@ -186,7 +186,7 @@ def policy_settings(
     Returns:
         JSON values: of a Q-network the settings of its training, of a policy file all that its
         card says of where it comes from and the file's SHA-256, of others the numbers and texts
-        among their public attributes.
+        among their public attributes, with the settings of the training if there was one.
     """
     policies = _policies(name, _shown(name, config), files)
     found = {policy.level: _settings(policy) for policy in policies}
@@ -204,11 +204,12 @@ def _shown(name: str, config: MarketConfig) -> MarketConfig:
 def _settings(policy: Policy) -> dict[str, Any]:
     if isinstance(policy, QPolicy):
         return dict(policy.card.provenance.get("settings", {}))
-    return {
+    own = {
         name: value
         for name, value in vars(policy).items()
         if isinstance(value, int | float | str) and not name.startswith("_")
     }
+    return own | (policy.settings if isinstance(policy, LinearHolder | NetworkPolicy) else {})
 
 
 def _policies(name: str, config: MarketConfig, files: dict[str, Path]) -> list[Policy]:
