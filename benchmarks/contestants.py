@@ -116,10 +116,30 @@ def files_training(name: str) -> tuple[int | None, int]:
     Returns:
         The seed, None if files differ in it, and the steps; None and 0 if it names no file.
     """
-    cards = [load_q_policy(path).card.provenance for path in _named_files(name)]
+    cards = _cards(name)
     seeds = {card.get("seed") for card in cards}
     steps = max((int(card.get("steps", 0)) for card in cards), default=0)
     return seeds.pop() if len(seeds) == 1 else None, steps
+
+
+def files_pack(name: str) -> dict[str, str]:
+    """Tell on which pack the policy files that a contestant names were trained, by their cards.
+
+    Args:
+        name: the contestant.
+
+    Returns:
+        `trained_on` and `trained_on_sha256`; nothing if it names no file or files differ in them.
+    """
+    packs = {(card.get("pack"), card.get("pack_sha256")) for card in _cards(name)}
+    if len(packs) != 1:
+        return {}
+    told = zip(("trained_on", "trained_on_sha256"), packs.pop(), strict=True)
+    return {key: value for key, value in told if value is not None}
+
+
+def _cards(name: str) -> list[dict[str, Any]]:
+    return [load_q_policy(path).card.provenance for path in _named_files(name)]
 
 
 def _named_files(name: str) -> list[Path]:

@@ -31,6 +31,7 @@ from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.contestants import (
     ORACLE,
     HoldersError,
+    files_pack,
     files_training,
     label,
     play_contestant,
@@ -112,11 +113,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
             cell.policy, cell.training_config, cell.training_seed, cell.steps, folder
         )
     pack = load_pack(config.pack)
-    settings: dict[str, Any] = asdict(config) | {
-        "pack": pack.name,
-        "visible_expectations": cell.policy == ORACLE,
-        "policy": policy_settings(cell.policy, config, files),
-    }
+    settings = _settings(cell, files)
     values = {}
     try:
         episodes = play_contestant(cell.policy, config, seeds, files)
@@ -129,9 +126,6 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
         if cell.source is None:
             raise
         settings[NOT_PLAYED] = str(error)
-    if cell.source is not None:
-        source = load_pack(cell.source)
-        settings |= {"trained_on": source.name, "trained_on_sha256": pack_fingerprint(source)}
     seed, steps = cell.training_seed, cell.steps
     if seed is None:
         seed, steps = files_training(cell.policy)
@@ -159,6 +153,30 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)
     write_whole(out / cell.path, buffer.getvalue())
+
+
+def _settings(cell: Cell, files: dict[str, Path]) -> dict[str, Any]:
+    """Tell the options of the market, the policies' own settings, and what else a row comes from.
+
+    Of a transfer, that is the pack that was trained on, if one was; of live cells, the seed of the
+    fine-tuning and a name for all else that decides on it.
+    """
+    pack = load_pack(cell.config.pack)
+    settings: dict[str, Any] = asdict(cell.config) | {
+        "pack": pack.name,
+        "visible_expectations": cell.policy == ORACLE,
+        "policy": policy_settings(cell.policy, cell.config, files),
+    }
+    if cell.source is not None and cell.training_seed is not None:
+        source = load_pack(cell.source)
+        settings |= {"trained_on": source.name, "trained_on_sha256": pack_fingerprint(source)}
+    elif cell.source is not None:
+        settings |= files_pack(cell.policy)
+    if cell.config.quality == LIVE:
+        from copyright_gym.art.live import live_quality, studio_name
+
+        settings["fine_tuning"] = {"seed": live_quality(pack).seed, "studio": studio_name(pack)}
+    return settings
 
 
 def _numbers(config: MarketConfig, episodes: Episodes) -> dict[str, NDArray[np.float64]]:
