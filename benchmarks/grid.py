@@ -239,8 +239,18 @@ def read_grid(out: Path, folder: str = "cells") -> pa.Table:
     paths = sorted((out / folder).glob("*.parquet"))
     if not paths:
         raise OptionError(f"no cells in {out / folder}; make them with: copyright-gym bench run")
-    rows = pa.concat_tables([pq.read_table(path, schema=_schema(folder)) for path in paths])
-    versions = set(zip(rows["pack"].to_pylist(), rows["pack_sha256"].to_pylist(), strict=True))
-    if len(versions) > len({name for name, _ in versions}):
-        raise OptionError(f"{out} mixes cells of different versions of a pack; remove the old ones")
-    return rows
+    tables = [pq.read_table(path, schema=_schema(folder)) for path in paths]
+    versions: dict[str, dict[str, list[str]]] = {}
+    for path, table in zip(paths, tables, strict=True):
+        pack, version = table["pack"][0].as_py(), table["pack_sha256"][0].as_py()
+        versions.setdefault(pack, {}).setdefault(version, []).append(path.name)
+    for pack, found in versions.items():
+        *others, most = sorted(found.values(), key=len)
+        if others:
+            told = ", ".join(name for names in others for name in names)
+            raise OptionError(
+                f"{out / folder} mixes cells of different versions of the pack {pack!r}: {told} "
+                f"differ from {most[0]} and its like; remove the cells of the old version, or use "
+                "another --out"
+            )
+    return pa.concat_tables(tables)

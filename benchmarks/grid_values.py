@@ -45,9 +45,20 @@ def by_training(rows: pa.Table, column: str = "quality") -> Table:
                 "policy file under a NAME; remove one of its cells, or use another NAME or --out"
             )
     for (pack, rho), policies in found.items():
-        markets = {tuple(sorted(row)) for trained in policies.values() for row in trained.values()}
-        if len(markets) > 1:
-            raise OptionError(f"policies met different markets of {pack!r} at rho = {rho}")
+        met: dict[tuple[int, ...], str] = {}
+        for policy, trained in policies.items():
+            for row in trained.values():
+                met.setdefault(tuple(sorted(row)), policy)
+        if len(met) > 1:
+            told = ", ".join(
+                f"{policy!r} {len(seeds)} with seeds {seeds[0]} to {seeds[-1]}"
+                for seeds, policy in met.items()
+            )
+            raise OptionError(
+                f"policies met different markets of {pack!r} at rho = {rho}: {told}; a folder "
+                "takes one --episodes and one --evaluation-seed: remove the cells made with "
+                "others, or use another --out"
+            )
     return {
         group: {
             policy: np.array([[row[seed] for seed in sorted(row)] for row in trained.values()])

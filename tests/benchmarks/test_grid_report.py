@@ -25,6 +25,8 @@ def write_cell(
     quality: float,
     training: int | None = None,
     steps: int = 2_000_000,
+    first_seed: int = 0,
+    version: str = "0",
 ) -> None:
     """A policy whose quality differs between markets as everybody's does."""
     qualities = quality * np.linspace(0.5, 1.5, MARKETS)
@@ -35,10 +37,10 @@ def write_cell(
         "training_seed": [training] * MARKETS,
         "training_steps": [0 if training is None else steps] * MARKETS,
         "pack": ["p"] * MARKETS,
-        "pack_sha256": ["0"] * MARKETS,
+        "pack_sha256": [version] * MARKETS,
         "rho": [rho] * MARKETS,
         "settings": [json.dumps({})] * MARKETS,
-        "seed": range(MARKETS),
+        "seed": range(first_seed, first_seed + MARKETS),
         "quality": qualities,
         **measures,
     }
@@ -148,6 +150,18 @@ def test_unequal_budgets_are_told(folder: Path) -> None:
     }
     write_cell(folder, "brief", 0.4, 0.6, 1, steps=6000)
     with pytest.raises(OptionError, match="trainings of 'brief' have 3,000 and 6,000 steps"):
+        write_report(folder)
+
+
+def test_cells_that_do_not_go_together_are_named(folder: Path) -> None:
+    write_cell(folder, "late", 0.4, 0.5, first_seed=5)
+    told = r"'late' 20 with seeds 5 to 24, 'oracle' 20 with seeds 0 to 19;.*--evaluation-seed"
+    with pytest.raises(OptionError, match=told):
+        write_report(folder)
+    write_cell(folder, "late", 0.4, 0.5, version="1")
+    write_cell(folder, "later", 0.2, 0.5, version="2")
+    told = r"pack 'p': late-0.4-None.parquet, later-0.2-None.parquet differ from oracle-0.2-None"
+    with pytest.raises(OptionError, match=told):
         write_report(folder)
 
 
