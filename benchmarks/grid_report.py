@@ -112,8 +112,12 @@ def _numbers(groups: Table, lines: _Lines, steps: dict[str, int], reference: str
     header = ("pack", "rho", "policy", "trainings", "training_steps", "reference")
     rows = [
         (
-            *(pack, rho, policy, len(groups[pack, rho][policy]) if policy in steps else 0),
-            *(steps.get(policy, 0), reference),
+            pack,
+            rho,
+            policy,
+            len(groups[pack, rho][policy]) if policy in steps else 0,
+            steps.get(policy, 0),
+            reference,
             *(number for interval in _intervals(line) for number in csv_interval(interval)),
         )
         for (pack, rho), found in lines.items()

@@ -77,6 +77,8 @@ def test_the_command(
     line = next(line for line in table if line.startswith("| greedy+learned-as-method"))
     assert line.count("–") == 4
     assert any("8 holders that it was trained with, not with 12" in line for line in table)
+    assert table[-1].startswith("Not trained on equally many steps (holder decisions): greedy")
+    assert f", mine ({card['pack']}) {card['steps']:,}, uniform+learned" in table[-1]
     # Others are not held up by the benchmark's own cells, nor the other way round.
     assert len(read_grid(tmp_path)) == 4
     own = rows[(rows["policy"] == "uniform+learned") & (rows["pack"] == "synthetic")]
