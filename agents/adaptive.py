@@ -33,7 +33,8 @@ class AdaptiveHolder:
     stateless: ClassVar[bool] = True
 
     def __init__(self, low: float = 0.5) -> None:
-        self.low = int(np.searchsorted(MARKUPS, low * (1 + _SLACK), side="right")) - 1
+        self.low = low
+        self._lowest = int(np.searchsorted(MARKUPS, low * (1 + _SLACK), side="right")) - 1
 
     def reset(self, n: int, rng: np.random.Generator) -> None:
         """Do nothing: the observation tells all earlier answers."""
@@ -45,6 +46,6 @@ class AdaptiveHolder:
         )
         lowest = np.searchsorted(MARKUPS, refused * (1 + _SLACK), side="right") - 1
         highest = np.searchsorted(MARKUPS, accepted * (1 - _SLACK))
-        middle = (np.maximum(lowest, self.low) + highest + 1) // 2
+        middle = (np.maximum(lowest, self._lowest) + highest + 1) // 2
         wanted = np.where(lowest < highest, np.minimum(middle, highest), lowest + 1)
         return highest_legal(mask, np.minimum(wanted, len(MARKUPS) - 1))

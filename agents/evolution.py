@@ -9,9 +9,10 @@ Source: Hansen 2016, arXiv:1604.00772, by the library `cmaes`; the policy is our
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from cmaes import CMA
@@ -26,6 +27,7 @@ from copyright_gym.policies import Level
 from copyright_gym.rollout import finish_round
 
 _MARKETS = 16
+_SIGMA = 2.0
 _HOLDER = HOLDER_FEATURES.index("holder")
 # The untrained policy offers about the base expectation.
 _START = 6.0
@@ -36,6 +38,7 @@ class LinearHolder:
 
     Args:
         weights: one per feature of the holder level, then one per holder.
+        settings: those of the training, JSON values.
 
     Attributes:
         holders: number of holders that it must play with.
@@ -45,7 +48,12 @@ class LinearHolder:
     order: str | None = None
     stateless: ClassVar[bool] = True
 
-    def __init__(self, weights: Sequence[float] | NDArray[np.float64]) -> None:
+    def __init__(
+        self,
+        weights: Sequence[float] | NDArray[np.float64],
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.settings = dict(settings or {})
         self.weights = np.asarray(weights, np.float64)
         self.holders = len(self.weights) - len(HOLDER_FEATURES)
 
@@ -60,8 +68,9 @@ class LinearHolder:
         return highest_legal(mask, np.clip(np.rint(value), 0, len(MARKUPS) - 1).astype(np.int64))
 
     def text(self) -> str:
-        """Return the weights as JSON."""
-        return json.dumps({"weights": self.weights.tolist()}) + "\n"
+        """Return weights and settings as JSON."""
+        facts = {"weights": self.weights.tolist(), "settings": self.settings}
+        return json.dumps(facts) + "\n"
 
 
 def load_linear(path: str | Path) -> LinearHolder:
@@ -77,7 +86,9 @@ def load_linear(path: str | Path) -> LinearHolder:
         PolicyError: the file is missing or damaged.
     """
     try:
-        return LinearHolder([float(w) for w in json.loads(Path(path).read_text())["weights"]])
+        facts = json.loads(Path(path).read_text())
+        # Files of earlier versions have no settings.
+        return LinearHolder([float(w) for w in facts["weights"]], facts.get("settings"))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise PolicyError(f"{path} is no file of a linear policy: {error}") from error
 
@@ -99,7 +110,14 @@ def evolve(config: MarketConfig, *, seed: int, steps: int) -> LinearHolder:
     market = Market(config, _MARKETS)
     rounds, holders = market.tables.base.shape
     mean = np.append(np.zeros(len(HOLDER_FEATURES)), np.full(holders, _START))
-    search = CMA(mean=mean, sigma=2.0, seed=seed)
+    search = CMA(mean=mean, sigma=_SIGMA, seed=seed)
+    settings = {
+        "sigma": _SIGMA,
+        "start": _START,
+        "population": search.population_size,
+        "markets": _MARKETS,
+        "cmaes": version("cmaes"),
+    }
     generation = search.population_size * _MARKETS * rounds * holders
     if steps < generation:
         raise OptionError(f"steps must be at least {generation}, one generation, not {steps}")
@@ -115,4 +133,4 @@ def evolve(config: MarketConfig, *, seed: int, steps: int) -> LinearHolder:
                 finish_round(market, policy, running)
             scored.append((weights, -float(market.quality.mean())))
         search.tell(scored)
-    return LinearHolder(search.mean)
+    return LinearHolder(search.mean, settings)

@@ -12,6 +12,7 @@ Source: Schulman et al. 2017, arXiv:1707.06347; Haarnoja et al. 2018, arXiv:1801
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -25,12 +26,14 @@ from torch import nn
 from copyright_gym.agents.sb3_vec_env import SB3VecEnv
 from copyright_gym.config import MarketConfig
 from copyright_gym.envs.vector_base import VectorMarketEnv
-from copyright_gym.errors import PolicyError
+from copyright_gym.errors import OptionError, PolicyError
 from copyright_gym.policies import Level
 from copyright_gym.tables import make_tables
 
-FLAT = ("ppo", "sac", "dqn")
 _ENVS = 16
+_ROLLOUTS = {"ppo": 4 * _ENVS, "sac": _ENVS, "dqn": 4 * _ENVS}
+"""Decisions of the shortest rollout: they are made in whole ones."""
+FLAT = tuple(_ROLLOUTS)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -39,9 +42,11 @@ class NetworkPolicy:
     """A trained multi-layer perceptron, played without exploration.
 
     Args:
-        arrays: `algorithm`, and `weight` and `bias` of each layer by number, as "0.weight".
+        arrays: `algorithm`, `settings` of the training as JSON, and `weight` and `bias` of each
+            layer by number, as "0.weight".
 
     Attributes:
+        settings: those of the training in which it differs from the library's defaults.
         holders: number of holders that it must play with; None for any.
     """
 
@@ -51,6 +56,8 @@ class NetworkPolicy:
     def __init__(self, arrays: Arrays) -> None:
         self.arrays = arrays
         self.algorithm = str(arrays["algorithm"])
+        # Files of earlier versions have no settings.
+        self.settings: dict[str, Any] = json.loads(str(arrays.get("settings", "{}")))
         self.level: Level = "holder" if self.algorithm == "dqn" else "joint"
         count = sum(name.endswith(".weight") for name in arrays)
         self._layers = [(arrays[f"{i}.weight"], arrays[f"{i}.bias"]) for i in range(count)]
@@ -112,10 +119,16 @@ def train_flat(algorithm: str, config: MarketConfig, *, seed: int, steps: int) -
 
     Raises:
         PolicyError: the algorithm is unknown.
+        OptionError: the budget is too small for one rollout.
     """
     if algorithm not in FLAT:
         raise PolicyError(f"unknown flat learner {algorithm!r}; known: {', '.join(FLAT)}")
     holders = make_tables(config).holders
+    per_decision = 1 if algorithm == "dqn" else holders
+    least = _ROLLOUTS[algorithm] * per_decision
+    if steps < least:
+        raise OptionError(f"steps must be at least {least}, one rollout, not {steps}")
+    decisions = steps // per_decision
     options: dict[str, Any] = asdict(config)
     if algorithm == "dqn":
         options["round_policy"] = "all"
@@ -124,23 +137,27 @@ def train_flat(algorithm: str, config: MarketConfig, *, seed: int, steps: int) -
         f"copyright_gym/{name}", num_envs=_ENVS, autoreset_mode="SameStep", **options
     )
     vec = SB3VecEnv(cast(VectorMarketEnv, env))
-    decisions = steps if algorithm == "dqn" else steps // holders
+    settings: dict[str, Any] = {"gamma": 1.0}
     net: list[nn.Module]
     if algorithm == "ppo":
-        n_steps = min(128, max(decisions // _ENVS // 4, 1) * 4)  # whole batches of 64
-        ppo = PPO("MlpPolicy", vec, n_steps=n_steps, gamma=1.0, seed=seed, device="cpu")
+        n_steps = min(128, decisions // _ENVS // 4 * 4)  # whole batches of 64
+        settings |= {"n_steps": n_steps}
+        ppo = PPO("MlpPolicy", vec, seed=seed, device="cpu", **settings)
         # Whole rollouts: one that is begun would go beyond the budget.
-        ppo.learn(max(decisions // (n_steps * _ENVS), 1) * n_steps * _ENVS)
+        ppo.learn(decisions // (n_steps * _ENVS) * n_steps * _ENVS)
         net = [*ppo.policy.mlp_extractor.policy_net, ppo.policy.action_net]
     elif algorithm == "sac":
-        sac = SAC("MlpPolicy", vec, gradient_steps=-1, gamma=1.0, seed=seed, device="cpu")
+        settings |= {"gradient_steps": -1}
+        sac = SAC("MlpPolicy", vec, seed=seed, device="cpu", **settings)
         sac.learn(decisions)
         net = [*sac.actor.latent_pi, sac.actor.mu]
     else:
-        dqn = DQN("MlpPolicy", vec, gradient_steps=_ENVS, gamma=1.0, seed=seed, device="cpu")
+        settings |= {"gradient_steps": _ENVS}
+        dqn = DQN("MlpPolicy", vec, seed=seed, device="cpu", **settings)
         dqn.learn(decisions)
         net = list(dqn.q_net.q_net)
-    arrays: Arrays = {"algorithm": np.array(algorithm)}
+    told = json.dumps(settings | {"markets": _ENVS}, sort_keys=True)
+    arrays: Arrays = {"algorithm": np.array(algorithm), "settings": np.array(told)}
     for number, layer in enumerate(layer for layer in net if isinstance(layer, nn.Linear)):
         arrays[f"{number}.weight"] = layer.weight.detach().numpy().copy()
         arrays[f"{number}.bias"] = layer.bias.detach().numpy().copy()

@@ -28,7 +28,8 @@ class KnapsackHolder:
     order: str | None = None
 
     def __init__(self, config: MarketConfig, markup: float = 1.4) -> None:
-        self.action = min(int(np.searchsorted(MARKUPS, markup)), len(MARKUPS) - 1)
+        self.markup = markup
+        self._action = min(int(np.searchsorted(MARKUPS, markup)), len(MARKUPS) - 1)
         self._ledger = Ledger(config)
         self._values = LotValues(config)
 
@@ -41,8 +42,8 @@ class KnapsackHolder:
         books = self._ledger
         books.read(observation)
         cost = np.broadcast_to(
-            MARKUPS[self.action] * self._values.base, (len(mask), self._values.base.size)
+            MARKUPS[self._action] * self._values.base, (len(mask), self._values.base.size)
         )
         plan = self._values.plan(books.flat(books.bought), books.open(), cost, books.money)
-        wanted = np.where(plan[books.rows, books.lot], self.action, 0)
+        wanted = np.where(plan[books.rows, books.lot], self._action, 0)
         return books.write(highest_legal(mask, wanted))

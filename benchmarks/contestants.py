@@ -26,8 +26,8 @@ from copyright_gym.agents.baselines import (
     TRAINED_RANDOM,
     pair_halves,
 )
-from copyright_gym.agents.evolution import load_linear
-from copyright_gym.agents.flat import FLAT, load_network
+from copyright_gym.agents.evolution import LinearHolder, load_linear
+from copyright_gym.agents.flat import FLAT, NetworkPolicy, load_network
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.agents.training import ABLATIONS, METHOD, METHOD_HOLDER
 from copyright_gym.config import MarketConfig
@@ -132,10 +132,30 @@ def files_training(name: str) -> tuple[int | None, int]:
     Returns:
         The seed, None if files differ in it, and the steps; None and 0 if it names no file.
     """
-    cards = [load_q_policy(path).card.provenance for path in _named_files(name)]
+    cards = _cards(name)
     seeds = {card.get("seed") for card in cards}
     steps = max((int(card.get("steps", 0)) for card in cards), default=0)
     return seeds.pop() if len(seeds) == 1 else None, steps
+
+
+def files_pack(name: str) -> dict[str, str]:
+    """Tell on which pack the policy files that a contestant names were trained, by their cards.
+
+    Args:
+        name: the contestant.
+
+    Returns:
+        `trained_on` and `trained_on_sha256`; nothing if it names no file or files differ in them.
+    """
+    packs = {(card.get("pack"), card.get("pack_sha256")) for card in _cards(name)}
+    if len(packs) != 1:
+        return {}
+    told = zip(("trained_on", "trained_on_sha256"), packs.pop(), strict=True)
+    return {key: value for key, value in told if value is not None}
+
+
+def _cards(name: str) -> list[dict[str, Any]]:
+    return [load_q_policy(path).card.provenance for path in _named_files(name)]
 
 
 def _named_files(name: str) -> list[Path]:
@@ -202,7 +222,7 @@ def policy_settings(
     Returns:
         JSON values: of a Q-network the settings of its training, of a policy file all that its
         card says of where it comes from and the file's SHA-256, of others the numbers and texts
-        among their public attributes.
+        among their public attributes, with the settings of the training if there was one.
     """
     policies = _policies(name, _shown(name, config), files)
     found = {policy.level: _settings(policy) for policy in policies}
@@ -220,11 +240,12 @@ def _shown(name: str, config: MarketConfig) -> MarketConfig:
 def _settings(policy: Policy) -> dict[str, Any]:
     if isinstance(policy, QPolicy):
         return dict(policy.card.provenance.get("settings", {}))
-    return {
+    own = {
         name: value
         for name, value in vars(policy).items()
         if isinstance(value, int | float | str) and not name.startswith("_")
     }
+    return own | (policy.settings if isinstance(policy, LinearHolder | NetworkPolicy) else {})
 
 
 def _policies(name: str, config: MarketConfig, files: dict[str, Path]) -> list[Policy]:

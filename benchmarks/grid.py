@@ -31,6 +31,7 @@ from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.contestants import (
     ORACLE,
     HoldersError,
+    files_pack,
     files_training,
     label,
     play_contestant,
@@ -134,11 +135,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
             cell.policy, cell.training_config, cell.training_seed, cell.steps, folder
         )
     pack = load_pack(config.pack)
-    settings: dict[str, Any] = asdict(config) | {
-        "pack": pack.name,
-        "visible_expectations": cell.policy == ORACLE,
-        "policy": policy_settings(cell.policy, config, files),
-    }
+    settings = _settings(cell, files)
     values = {}
     try:
         episodes = play_contestant(cell.policy, config, seeds, files)
@@ -151,9 +148,6 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
         if cell.source is None:
             raise
         settings[NOT_PLAYED] = str(error)
-    if cell.source is not None:
-        source = load_pack(cell.source)
-        settings |= {"trained_on": source.name, "trained_on_sha256": pack_fingerprint(source)}
     seed, steps = cell.training_seed, cell.steps
     if seed is None:
         seed, steps = files_training(cell.policy)
@@ -181,6 +175,30 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)
     write_whole(out / cell.path, buffer.getvalue())
+
+
+def _settings(cell: Cell, files: dict[str, Path]) -> dict[str, Any]:
+    """Tell the options of the market, the policies' own settings, and what else a row comes from.
+
+    Of a transfer, that is the pack that was trained on, if one was; of live cells, the seed of the
+    fine-tuning and a name for all else that decides on it.
+    """
+    pack = load_pack(cell.config.pack)
+    settings: dict[str, Any] = asdict(cell.config) | {
+        "pack": pack.name,
+        "visible_expectations": cell.policy == ORACLE,
+        "policy": policy_settings(cell.policy, cell.config, files),
+    }
+    if cell.source is not None and cell.training_seed is not None:
+        source = load_pack(cell.source)
+        settings |= {"trained_on": source.name, "trained_on_sha256": pack_fingerprint(source)}
+    elif cell.source is not None:
+        settings |= files_pack(cell.policy)
+    if cell.config.quality == LIVE:
+        from copyright_gym.art.live import live_quality, studio_name
+
+        settings["fine_tuning"] = {"seed": live_quality(pack).seed, "studio": studio_name(pack)}
+    return settings
 
 
 def _numbers(config: MarketConfig, episodes: Episodes) -> dict[str, NDArray[np.float64]]:
@@ -243,8 +261,18 @@ def read_grid(out: Path, folder: str = "cells") -> pa.Table:
     paths = sorted((out / folder).glob("*.parquet"))
     if not paths:
         raise OptionError(f"no cells in {out / folder}; make them with: copyright-gym bench run")
-    rows = pa.concat_tables([pq.read_table(path, schema=_schema(folder)) for path in paths])
-    versions = set(zip(rows["pack"].to_pylist(), rows["pack_sha256"].to_pylist(), strict=True))
-    if len(versions) > len({name for name, _ in versions}):
-        raise OptionError(f"{out} mixes cells of different versions of a pack; remove the old ones")
-    return rows
+    tables = [pq.read_table(path, schema=_schema(folder)) for path in paths]
+    versions: dict[str, dict[str, list[str]]] = {}
+    for path, table in zip(paths, tables, strict=True):
+        pack, version = table["pack"][0].as_py(), table["pack_sha256"][0].as_py()
+        versions.setdefault(pack, {}).setdefault(version, []).append(path.name)
+    for pack, found in versions.items():
+        *others, most = sorted(found.values(), key=len)
+        if others:
+            told = ", ".join(name for names in others for name in names)
+            raise OptionError(
+                f"{out / folder} mixes cells of different versions of the pack {pack!r}: {told} "
+                f"differ from {most[0]} and its like; remove the cells of the old version, or use "
+                "another --out"
+            )
+    return pa.concat_tables(tables)

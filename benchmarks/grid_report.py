@@ -6,12 +6,11 @@ trainings and markets.
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
+from copyright_gym.benchmarks.budgets import budget_notes, training_steps
 from copyright_gym.benchmarks.contestants import ORACLE
 from copyright_gym.benchmarks.crossed_bootstrap import (
     crossed_difference,
@@ -21,10 +20,19 @@ from copyright_gym.benchmarks.crossed_bootstrap import (
 from copyright_gym.benchmarks.economics_report import write_economics
 from copyright_gym.benchmarks.grid import read_grid
 from copyright_gym.benchmarks.grid_charts import Line, draw_grid, oracle_shares
-from copyright_gym.benchmarks.grid_values import Floats, Group, Table, by_training, trained_policies
+from copyright_gym.benchmarks.grid_values import Floats, Group, Table, by_training
 from copyright_gym.benchmarks.learning_curves import write_curves
 from copyright_gym.benchmarks.statistics import Interval, interquartile_mean
-from copyright_gym.benchmarks.text import interval_text, markdown_table
+from copyright_gym.benchmarks.text import (
+    NOTHING,
+    csv_interval,
+    csv_names,
+    csv_table,
+    interval_text,
+    latex_table,
+    latex_text,
+    markdown_table,
+)
 from copyright_gym.errors import OptionError
 from copyright_gym.whole_file import write_whole
 
@@ -39,6 +47,13 @@ _HEADER = (
     "difference to {} [95 %]",
     "P(better than {}) [95 %]",
 )
+_FORMS = (".4f", ".4f", ".3f", "+.4f", ".2f")
+_NAMES = ("quality", "iqm", "share_of_oracle", "difference", "p_better")
+"""Of the intervals, as `_intervals` orders them: formats, and names of the columns in CSV."""
+
+_Lines = dict[Group, dict[str, Line]]
+_Cells = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""Header and rows of a table."""
 
 
 def write_report(folder: Path, *, reference: str | None = None) -> str:
@@ -55,16 +70,16 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
 
     Returns:
         The tables in Markdown: shares of the oracle over all packs by budget, then all there is by
-        pack and budget.
+        pack and budget; then who was trained on how much, if that is not the same for all.
 
     Raises:
         OptionError: there are no cells, no rows of the reference somewhere, cells do not go
             together, or a learning curve is damaged.
     """
     rows = read_grid(folder)
-    groups, trained = by_training(rows), trained_policies(rows)
+    groups, steps = by_training(rows), training_steps(rows)
     reference = reference or _best(groups)
-    lines: dict[Group, dict[str, Line]] = {}
+    lines: _Lines = {}
     for (pack, rho), policies in groups.items():
         if reference not in policies:
             raise OptionError(f"no cell of {reference!r} for the pack {pack!r} and rho = {rho}")
@@ -72,30 +87,43 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
         lines[pack, rho] = {policy: _line(policies, policy, reference) for policy in order}
     header = tuple(title.format(reference) for title in _HEADER)
     body = [
-        (pack, f"{rho:g}", policy, str(n) if policy in trained else "–", *_texts(line))
+        (pack, f"{rho:g}", policy, str(n) if policy in steps else NOTHING, *_texts(line))
         for (pack, rho), found in lines.items()
         for policy, line in found.items()
         for n in [len(groups[pack, rho][policy])]
     ]
-    tables = []
+    tables: list[_Cells] = [(header, body)]
     if any(ORACLE in policies for policies in groups.values()):
-        tables = [_summary(groups, trained)]
-    markdown = "\n\n".join([*tables, markdown_table(header, body)])
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows((header, *body))
-    latex = "\n".join(
-        [
-            rf"\begin{{tabular}}{{{'l' * len(header)}}}",
-            *(" & ".join(map(_escaped, line)) + r" \\" for line in (header, *body)),
-            r"\end{tabular}",
-        ]
-    )
-    for name, text in (("md", markdown), ("csv", table.getvalue()), ("tex", latex)):
+        tables.insert(0, _summary(groups, set(steps)))
+    notes = budget_notes(steps)
+    markdown = "\n\n".join([*(markdown_table(*table) for table in tables), *notes])
+    latex = "\n\n".join([*(latex_table(*table) for table in tables), *map(latex_text, notes)])
+    numbers = _numbers(groups, lines, steps, reference)
+    for name, text in (("md", markdown), ("csv", numbers), ("tex", latex)):
         write_whole(folder / f"report.{name}", text.rstrip() + "\n")
     draw_grid(groups, lines, reference, folder)
-    write_economics(rows, trained, folder)
+    write_economics(rows, steps, folder)
     write_curves(folder)
     return markdown
+
+
+def _numbers(groups: Table, lines: _Lines, steps: dict[str, int], reference: str) -> str:
+    """Write the lines by pack and budget as CSV, with a column for each number."""
+    header = ("pack", "rho", "policy", "trainings", "training_steps", "reference")
+    rows = [
+        (
+            pack,
+            rho,
+            policy,
+            len(groups[pack, rho][policy]) if policy in steps else 0,
+            steps.get(policy, 0),
+            reference,
+            *(number for interval in _intervals(line) for number in csv_interval(interval)),
+        )
+        for (pack, rho), found in lines.items()
+        for policy, line in found.items()
+    ]
+    return csv_table((*header, *(end for name in _NAMES for end in csv_names(name))), rows)
 
 
 def _line(policies: dict[str, Floats], policy: str, reference: str) -> Line:
@@ -111,17 +139,16 @@ def _line(policies: dict[str, Floats], policy: str, reference: str) -> Line:
     )
 
 
+def _intervals(line: Line) -> tuple[Interval | None, ...]:
+    return line.quality, line.iqm, line.share, line.lead, line.better
+
+
 def _texts(line: Line) -> list[str]:
-    forms = (".4f", ".4f", ".3f", "+.4f", ".2f")
-    shown = (line.quality, line.iqm, line.share, line.lead, line.better)
-    return [_text(interval, form) for interval, form in zip(shown, forms, strict=True)]
+    shown = zip(_intervals(line), _FORMS, strict=True)
+    return [interval_text(interval, form) for interval, form in shown]
 
 
-def _text(interval: Interval | None, form: str) -> str:
-    return "–" if interval is None else interval_text(interval, form)
-
-
-def _summary(groups: Table, trained: set[str]) -> str:
+def _summary(groups: Table, trained: set[str]) -> _Cells:
     """Tell the shares of the oracle's quality over all packs, by budget.
 
     Policies that were played everywhere come first, and then those of which shares are missing;
@@ -142,21 +169,15 @@ def _summary(groups: Table, trained: set[str]) -> str:
         known = [share.estimate for share in lines[name] if share]
         return len(rhos) - len(known), -float(np.mean(known))
 
-    return markdown_table(
+    titles = (f"rho {rho:g}, {len(packs[rho])} packs" for rho in rhos)
+    return ("share of oracle [95 %]", "trainings", *titles), [
         (
-            "share of oracle [95 %]",
-            "trainings",
-            *(f"rho {rho:g}, {len(packs[rho])} packs" for rho in rhos),
-        ),
-        [
-            (
-                name,
-                _trainings(groups, name) if name in trained else "–",
-                *(_text(share, ".3f") for share in lines[name]),
-            )
-            for name in sorted((name for name in lines if any(lines[name])), key=place)
-        ],
-    )
+            name,
+            _trainings(groups, name) if name in trained else NOTHING,
+            *(interval_text(share, ".3f") for share in lines[name]),
+        )
+        for name in sorted((name for name in lines if any(lines[name])), key=place)
+    ]
 
 
 def _trainings(groups: Table, policy: str) -> str:
@@ -171,7 +192,3 @@ def _best(groups: Table) -> str:
     if not names:
         raise OptionError("no policy but the oracle was played everywhere; give a reference")
     return max(names, key=lambda name: sum(float(p[name].mean()) for p in groups.values()))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", r"\%").replace("_", r"\_").replace("–", "--")

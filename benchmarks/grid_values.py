@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.grid import read_grid
 from copyright_gym.errors import OptionError
 
 Floats = NDArray[np.float64]
@@ -18,23 +15,6 @@ Table = dict[Group, dict[str, Floats]]
 """By pack and budget, then by policy: (trainings, n), a column per market."""
 
 _COLUMNS = ("pack", "rho", "policy", "training_seed", "seed")
-
-
-def qualities(folder: Path, cells: str = "cells", column: str = "quality") -> Table:
-    """Read the final qualities of a benchmark.
-
-    Args:
-        folder: what `bench run` wrote.
-        cells: which of its cells, see `read_grid`.
-        column: what to read of each episode.
-
-    Returns:
-        As `by_training` does.
-
-    Raises:
-        OptionError: there are no cells, or as in `by_training`.
-    """
-    return by_training(read_grid(folder, cells), column)
 
 
 def by_training(rows: pa.Table, column: str = "quality") -> Table:
@@ -65,9 +45,20 @@ def by_training(rows: pa.Table, column: str = "quality") -> Table:
                 "policy file under a NAME; remove one of its cells, or use another NAME or --out"
             )
     for (pack, rho), policies in found.items():
-        markets = {tuple(sorted(row)) for trained in policies.values() for row in trained.values()}
-        if len(markets) > 1:
-            raise OptionError(f"policies met different markets of {pack!r} at rho = {rho}")
+        met: dict[tuple[int, ...], str] = {}
+        for policy, trained in policies.items():
+            for row in trained.values():
+                met.setdefault(tuple(sorted(row)), policy)
+        if len(met) > 1:
+            told = ", ".join(
+                f"{policy!r} {len(seeds)} with seeds {seeds[0]} to {seeds[-1]}"
+                for seeds, policy in met.items()
+            )
+            raise OptionError(
+                f"policies met different markets of {pack!r} at rho = {rho}: {told}; a folder "
+                "takes one --episodes and one --evaluation-seed: remove the cells made with "
+                "others, or use another --out"
+            )
     return {
         group: {
             policy: np.array([[row[seed] for seed in sorted(row)] for row in trained.values()])
@@ -75,13 +66,3 @@ def by_training(rows: pa.Table, column: str = "quality") -> Table:
         }
         for group, policies in sorted(found.items())
     }
-
-
-def trained_policies(rows: pa.Table) -> set[str]:
-    """Return the policies that were trained, by themselves or in the files that they name.
-
-    Args:
-        rows: what `read_grid` returned.
-    """
-    steps = zip(rows["policy"].to_pylist(), rows["training_steps"].to_pylist(), strict=True)
-    return {policy for policy, count in steps if count}

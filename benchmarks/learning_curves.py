@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from copyright_gym.agents.learning_curve import CURVE_SEEDS
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.statistics import Interval, bootstrap
+from copyright_gym.benchmarks.text import csv_table
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack
@@ -114,17 +114,14 @@ def write_curves(folder: Path) -> None:
         ]
         for key, (steps, qualities) in curves.items()
     }
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("pack", "rho", "policy", "budget", "seeds", "steps", "quality", "low", "high"))
-    for key, line in points.items():
-        for step, interval in line:
-            several = len(curves[key][1]) > 1
-            writer.writerow(
-                (*key, len(curves[key][1]), step, interval.estimate)
-                + ((interval.low, interval.high) if several else ("", ""))
-            )
-    write_whole(folder / "learning.csv", table.getvalue().encode())
+    header = ("pack", "rho", "policy", "budget", "seeds", "steps", "quality", "low", "high")
+    rows = [
+        (*key, seeds, step, mean, *((low, high) if seeds > 1 else ("", "")))
+        for key, line in points.items()
+        for seeds in [len(curves[key][1])]
+        for step, (mean, low, high) in line
+    ]
+    write_whole(folder / "learning.csv", csv_table(header, rows))
     write_whole(folder / "learning.png", _chart(points))
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from copyright_gym.benchmarks.budgets import budget_notes, training_steps
 from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.crossed_bootstrap import crossed_difference, crossed_interval
-from copyright_gym.benchmarks.grid import run_grid
-from copyright_gym.benchmarks.grid_values import qualities
+from copyright_gym.benchmarks.grid import read_grid, run_grid
+from copyright_gym.benchmarks.grid_values import by_training
 from copyright_gym.benchmarks.text import interval_text, markdown_table
 from copyright_gym.whole_file import write_whole
 
@@ -55,13 +56,15 @@ def live_table(out: Path) -> str:
         out: folder of the benchmark.
 
     Returns:
-        The table in Markdown, with intervals over trainings and markets.
+        The table in Markdown, with intervals over trainings and markets. Behind it, who was trained
+        on how much, if not all alike.
 
     Raises:
-        OptionError: there are no live cells.
+        OptionError: there are no live cells, or as in `by_training` and `training_steps`.
     """
+    rows = read_grid(out, LIVE)
     measured, predicted, played = (
-        qualities(out, LIVE, column) for column in ("quality", "predicted", "surrogate_quality")
+        by_training(rows, column) for column in ("quality", "predicted", "surrogate_quality")
     )
     lines = []
     for group in measured:
@@ -84,4 +87,4 @@ def live_table(out: Path) -> str:
                     *(("–", "–") if policy == order[0] else others),
                 )
             )
-    return markdown_table(_HEADER, lines)
+    return "\n\n".join([markdown_table(_HEADER, lines), *budget_notes(training_steps(rows))])

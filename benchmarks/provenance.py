@@ -13,13 +13,22 @@ from copyright_gym.pack import load_pack
 
 
 def code_commit() -> str:
-    """Return the Git commit of the code, with + if files are changed; "unknown" without Git."""
-    here = Path(__file__).resolve().parent
-    words = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    """Return the Git commit of the code, with + if files are changed.
+
+    It is "unknown" without Git, and where the code lies in another project's repository, such as
+    in its `.venv`, and is no part of it.
+    """
+    here = Path(__file__).resolve()
     try:
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+        _git(here.parent, "ls-files", "--error-unmatch", here.name)
+        return _git(here.parent, "describe", "--always", "--abbrev=40", "--dirty=+")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def facts(config: MarketConfig, evaluation_seed: int, episodes: int) -> dict[str, Any]:

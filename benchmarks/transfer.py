@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from copyright_gym.benchmarks.budgets import budget_notes, training_steps
 from copyright_gym.benchmarks.cells import make_cells
-from copyright_gym.benchmarks.contestants import is_trained
 from copyright_gym.benchmarks.crossed_bootstrap import crossed_interval
 from copyright_gym.benchmarks.grid import NOT_PLAYED, read_grid, run_grid
 from copyright_gym.benchmarks.grid_values import Floats, Group, by_training
@@ -87,25 +87,29 @@ def transfer_table(out: Path) -> str:
 
     Returns:
         The table in Markdown; a trained policy's value on a market is its mean over the trainings.
+        Behind it, who could not play where, and who was trained on how much, if not all alike.
 
     Raises:
-        OptionError: there are no cells of a transfer, or as in `by_training`.
+        OptionError: there are no cells of a transfer, or as in `by_training` and `training_steps`.
     """
     rows = read_grid(out, "transfer")
     settings = [json.loads(text) for text in rows["settings"].to_pylist()]
+    columns = (rows[name].to_pylist() for name in ("policy", "training_steps"))
+    # Rows of earlier versions name a pack for what was not trained, too.
     names = [
-        f"{policy} ({known['trained_on']})" if is_trained(policy) else policy
-        for policy, known in zip(rows["policy"].to_pylist(), settings, strict=True)
+        f"{policy} ({known['trained_on']})" if steps and "trained_on" in known else policy
+        for policy, steps, known in zip(*columns, settings, strict=True)
     ]
     named = rows.set_column(rows.schema.get_field_index("policy"), "policy", pa.array(names))
     groups = by_training(named)
-    columns = sorted(groups, key=_size)
+    markets = sorted(groups, key=_size)
     lines = [
-        [name, *(_text(groups[column].get(name)) for column in columns)]
+        [name, *(_text(groups[market].get(name)) for market in markets)]
         for name in sorted(set(names))
     ]
-    titles = [f"{pack}, rho {rho:g}" for pack, rho in columns]
+    titles = [f"{pack}, rho {rho:g}" for pack, rho in markets]
     notes = sorted({f"–: {known[NOT_PLAYED]}." for known in settings if NOT_PLAYED in known})
+    notes += budget_notes(training_steps(named))
     return "\n\n".join([markdown_table(["policy (trained on)", *titles], lines), *notes])
 
 
@@ -115,10 +119,10 @@ def _text(values: Floats | None) -> str:
     return interval_text(crossed_interval(values, seed=0))
 
 
-def _size(column: Group) -> tuple[int, Group]:
+def _size(market: Group) -> tuple[int, Group]:
     """Order real packs by name, and generated ones behind them by size."""
-    number = column[0].partition("-holders")[0]
-    return (int(number) if number.isdigit() else 0), column
+    number = market[0].partition("-holders")[0]
+    return (int(number) if number.isdigit() else 0), market
 
 
 def _generated(pack: str, holders: Sequence[int], churn: float, folder: Path) -> list[str]:

@@ -126,15 +126,16 @@ class GreedyHolder(_Heuristic):
     order: str | None = "value"
 
     def __init__(self, markup: float = 1.2) -> None:
-        self.wanted = min(int(np.searchsorted(MARKUPS, markup)), len(MARKUPS) - 1)
+        self.markup = markup
+        self._wanted = min(int(np.searchsorted(MARKUPS, markup)), len(MARKUPS) - 1)
 
     def act(self, observation: Observation, mask: Mask) -> Actions:
         """Choose the fixed markup, or what is left of the money."""
-        return highest_legal(mask, np.full(len(mask), self.wanted))
+        return highest_legal(mask, np.full(len(mask), self._wanted))
 
     def act_one(self, observation: Observation, mask: Mask) -> int:
         """Choose the same for one market."""
-        return _highest_legal_one(mask, self.wanted)
+        return _highest_legal_one(mask, self._wanted)
 
 
 class RandomHolder(_RandomChoice):

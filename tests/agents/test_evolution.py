@@ -33,8 +33,11 @@ def test_same_seed_same_bits(synthetic_pack: str) -> None:
 
 def test_files(tmp_path: Path) -> None:
     path = tmp_path / "holder.json"
-    path.write_text(LinearHolder(np.arange(21.0)).text())
+    path.write_text(LinearHolder(np.arange(21.0), {"sigma": 1.5}).text())
     assert load_linear(path).weights.tolist() == list(range(21))
+    assert load_linear(path).settings == {"sigma": 1.5}
+    path.write_text('{"weights": [0, 1]}')  # as earlier versions wrote it
+    assert load_linear(path).settings == {}
     path.write_text("{}")
     with pytest.raises(PolicyError, match="no file of a linear policy"):
         load_linear(path)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 from tiny_market import make_tiny_pack, tiny_config
 
 from copyright_gym import play, play_joint
 from copyright_gym.agents.flat import FLAT, load_network, train_flat
-from copyright_gym.errors import PolicyError
+from copyright_gym.agents.sb3_vec_env import SB3VecEnv
+from copyright_gym.errors import OptionError, PolicyError
 
 
 @pytest.mark.parametrize("algorithm", FLAT)
@@ -19,6 +21,8 @@ def test_repeats_and_survives_a_file(algorithm: str, synthetic_pack: str, tmp_pa
     path = tmp_path / "flat.npz"
     path.write_bytes(first.data())
     loaded = load_network(path)
+    assert loaded.settings == first.settings
+    assert loaded.settings["markets"] == 16
     play_one = (
         (lambda policy: play(config, "all", policy, range(9)))
         if algorithm == "dqn"
@@ -33,8 +37,33 @@ def test_dqn_learns_the_tiny_market(tmp_path: Path) -> None:
     assert play(config, "all", policy, [0]).quality[0, -1] >= 0.25
 
 
+@pytest.mark.parametrize(("algorithm", "least"), [("ppo", 128), ("sac", 32), ("dqn", 64)])
+def test_no_training_is_longer_than_its_budget(
+    algorithm: str, least: int, synthetic_pack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(synthetic_pack, holders=2, rounds=2)
+    per_step = 16 if algorithm == "dqn" else 32  # holder decisions of 16 markets
+    made = []
+    step_wait = SB3VecEnv.step_wait
+
+    def counted(env: SB3VecEnv) -> VecEnvStepReturn:
+        made.append(per_step)
+        return step_wait(env)
+
+    monkeypatch.setattr(SB3VecEnv, "step_wait", counted)
+    with pytest.raises(OptionError, match=f"at least {least}, one rollout, not {least - 1}"):
+        train_flat(algorithm, config, seed=0, steps=least - 1)
+    assert not made
+    train_flat(algorithm, config, seed=0, steps=least)
+    assert sum(made) == least
+
+
 def test_bad_input(tmp_path: Path, synthetic_pack: str) -> None:
     with pytest.raises(PolicyError, match="unknown flat learner 'a2c'"):
         train_flat("a2c", tiny_config(synthetic_pack), seed=0, steps=1)
+    old = tmp_path / "old.npz"  # as earlier versions wrote it
+    weights = {"0.weight": np.zeros((3, 5)), "0.bias": np.zeros(3)}
+    np.savez(old, algorithm=np.array("ppo"), **weights)
+    assert load_network(old).settings == {}
     with pytest.raises(PolicyError, match="no file of a flat policy"):
         load_network(tmp_path / "none.npz")

@@ -24,10 +24,11 @@ from copyright_gym.benchmarks.contestants import (
     policy_settings,
 )
 from copyright_gym.benchmarks.grid import read_grid, run_grid
-from copyright_gym.benchmarks.grid_values import qualities
+from copyright_gym.benchmarks.grid_values import by_training
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError
 from copyright_gym.heuristics import GreedyHolder
+from copyright_gym.policies import Level
 
 
 def cells(pack: str, *names: str) -> list[Cell]:
@@ -89,7 +90,7 @@ def test_run_resume_and_read(
     said = rows.groupby("policy")["settings"].first().map(json.loads).map(lambda s: s["policy"])
     plain = asdict(Settings(remember=False, outcomes=False, double_q=True))
     assert said["uniform+learned"]["holder"] == json.loads(json.dumps(plain))
-    assert said["uniform+greedy"] == {"round": {}, "holder": vars(GreedyHolder())}
+    assert said["uniform+greedy"] == {"round": {}, "holder": {"markup": 1.2}}
     assert set(rows["gymnasium"]) == {gym.__version__}
     assert set(rows["stable_baselines3"]) == {stable_baselines3.__version__}
 
@@ -112,10 +113,29 @@ def test_settings_are_the_policies_own(
     monkeypatch.setattr(policies, "_registry", dict(policies._registry))
     policies.register_policy("generous", "holder", functools.partial(GreedyHolder, markup=2.0))
     config = MarketConfig(pack=synthetic_pack)
-    assert policy_settings("uniform+generous", config, {})["holder"] == {
-        "wanted": GreedyHolder(markup=2.0).wanted
-    }
-    assert GreedyHolder(markup=2.0).wanted != GreedyHolder().wanted
+    assert policy_settings("uniform+generous", config, {})["holder"] == {"markup": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "parameters"),
+    [
+        ("greedy+greedy", "holder", {"markup": 1.2}),
+        ("uniform+adaptive", "holder", {"low": 0.5}),
+        ("all+knapsack", "holder", {"markup": 1.4}),
+        ("all+dual-pacing", "holder", {"rate": 0.5}),
+        ("all+model-adaptive", "holder", {"chance": 0.85, "margin": 0.95}),
+        ("gradient", "joint", {"steps": 150, "rate": 0.05}),
+        ("all+thompson", "holder", {}),
+        ("uniform+singer", "holder", {}),
+        ("oracle", "joint", {}),
+    ],
+)
+def test_settings_are_the_parameters_of_the_documentation(
+    synthetic_pack: str, name: str, level: Level, parameters: dict[str, float]
+) -> None:
+    found = policy_settings(name, MarketConfig(pack=synthetic_pack), {})
+    assert found.pop(level) == parameters
+    assert found in ({}, {"round": {}})
 
 
 def test_rows_of_policy_files_tell_their_training(
@@ -137,7 +157,7 @@ def test_rows_of_policy_files_tell_their_training(
     other = brief_weights / "greedy-learned.safetensors"
     run_grid(cells(synthetic_pack, f"mine=uniform+{other}"), tmp_path)
     with pytest.raises(OptionError, match=r"'mine' .training seed 0. has two results on a market"):
-        qualities(tmp_path)
+        by_training(read_grid(tmp_path))
 
 
 def test_two_budgets_of_trainings_in_one_folder_are_refused(
@@ -147,7 +167,7 @@ def test_two_budgets_of_trainings_in_one_folder_are_refused(
         work = cells(synthetic_pack, "uniform+learned")
         run_grid([replace(cell, steps=steps) for cell in work], tmp_path)
     with pytest.raises(OptionError, match=r"one --steps .* or use another NAME or --out"):
-        qualities(tmp_path)
+        by_training(read_grid(tmp_path))
 
 
 def test_after_an_error_no_further_cell_is_begun(synthetic_pack: str, tmp_path: Path) -> None:
@@ -159,16 +179,21 @@ def test_after_an_error_no_further_cell_is_begun(synthetic_pack: str, tmp_path: 
     assert len(list(tmp_path.glob("cells/*.parquet"))) < len(more) / 2
 
 
-def test_settings_of_a_planner(synthetic_pack: str) -> None:
-    found = policy_settings("all+model-adaptive", MarketConfig(pack=synthetic_pack), {})
-    assert found == {"round": {}, "holder": {"chance": 0.85, "margin": 0.95}}
-
-
 @pytest.mark.parametrize(
-    ("name", "file"), [("cma-es", "holder.json"), ("ppo", "network.npz"), ("dqn", "network.npz")]
+    ("name", "file", "level", "training"),
+    [
+        ("cma-es", "holder.json", "holder", {"sigma": 2.0, "markets": 16, "population": 13}),
+        ("ppo", "network.npz", "joint", {"gamma": 1.0, "n_steps": 128, "markets": 16}),
+        ("dqn", "network.npz", "holder", {"gamma": 1.0, "gradient_steps": 16, "markets": 16}),
+    ],
 )
 def test_rivals_are_trained_first(
-    name: str, file: str, synthetic_pack: str, tmp_path: Path
+    name: str,
+    file: str,
+    level: str,
+    training: dict[str, float],
+    synthetic_pack: str,
+    tmp_path: Path,
 ) -> None:
     work = make_cells(
         [name],
@@ -182,6 +207,8 @@ def test_rivals_are_trained_first(
     run_grid(work, tmp_path)
     rows = read_grid(tmp_path).to_pylist()
     assert {(row["training_seed"], row["training_steps"]) for row in rows} == {(0, 20_000)}
+    said = json.loads(rows[0]["settings"])["policy"]
+    assert training.items() <= said[level].items()
     trained = tmp_path / "trained" / work[0].training_key / file
     assert list(trained.parent.iterdir()) == [trained]
     if name != "dqn":  # which sees one holder at a time

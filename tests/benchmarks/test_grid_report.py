@@ -1,4 +1,4 @@
-"""The report by hand: order, trainings, shares, and economic measures with gaps."""
+"""The report by hand: order, trainings, budgets, shares, formats, and measures with gaps."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ import pytest
 
 from copyright_gym.benchmarks.grid import ECONOMICS, GRID_SCHEMA
 from copyright_gym.benchmarks.grid_report import write_report
+from copyright_gym.errors import OptionError
 
 MARKETS = 20
 
 
 def write_cell(
-    folder: Path, policy: str, rho: float, quality: float, training: int | None = None
+    folder: Path,
+    policy: str,
+    rho: float,
+    quality: float,
+    training: int | None = None,
+    steps: int = 2_000_000,
+    first_seed: int = 0,
+    version: str = "0",
 ) -> None:
     """A policy whose quality differs between markets as everybody's does."""
     qualities = quality * np.linspace(0.5, 1.5, MARKETS)
@@ -27,12 +35,12 @@ def write_cell(
     columns = {
         "policy": [policy] * MARKETS,
         "training_seed": [training] * MARKETS,
-        "training_steps": [0 if training is None else 9] * MARKETS,
+        "training_steps": [0 if training is None else steps] * MARKETS,
         "pack": ["p"] * MARKETS,
-        "pack_sha256": ["0"] * MARKETS,
+        "pack_sha256": [version] * MARKETS,
         "rho": [rho] * MARKETS,
         "settings": [json.dumps({})] * MARKETS,
-        "seed": range(MARKETS),
+        "seed": range(first_seed, first_seed + MARKETS),
         "quality": qualities,
         **measures,
     }
@@ -78,6 +86,85 @@ def test_complete_rows_come_first_and_tell_their_trainings(folder: Path) -> None
     assert lines["0.4", "trained"][3] == "3"
 
 
+def test_the_csv_has_a_number_in_each_column(folder: Path) -> None:
+    write_report(folder, reference="plain")
+    rows = list(csv.DictReader((folder / "report.csv").read_text().splitlines()))
+    lines = {(row["rho"], row["policy"]): row for row in rows}
+    assert len(lines) == len(rows) == 7
+    words = {"pack": "p", "reference": "plain"}
+    for (rho, policy), row in lines.items():
+        assert words.items() <= row.items()
+        empty = [name for name, cell in row.items() if not cell]
+        starts = ("difference", "p_better") if policy == "plain" else ()
+        assert empty == [f"{name}{end}" for name in starts for end in ("", "_low", "_high")]
+        assert all(float(row[name]) >= 0 for name in row if name not in (*words, "policy", *empty))
+        trained = {"0.2": ("2", "2000000"), "0.4": ("3", "2000000")}[rho]
+        expected = trained if policy == "trained" else ("0", "0")
+        assert (row["trainings"], row["training_steps"]) == expected
+    row = lines["0.2", "trained"]
+    assert [float(row[f"share_of_oracle{end}"]) for end in ("", "_low", "_high")] == pytest.approx(
+        [0.65, 0.6, 0.7]
+    )
+    # Mean of all markets, of the middle half of them, and of the differences to "plain".
+    assert float(row["quality"]) == pytest.approx(0.65)
+    assert float(row["iqm"]) == pytest.approx(0.65)
+    assert float(row["difference"]) == pytest.approx(0.15)
+    assert float(row["difference_low"]) < 0.15 < float(row["difference_high"])
+    assert [float(row[f"p_better{end}"]) for end in ("", "_low", "_high")] == [1, 1, 1]
+
+
+def test_latex_has_the_tables_of_the_markdown(folder: Path) -> None:
+    write_cell(folder, "a_b", 0.4, 0.1)
+    markdown = write_report(folder)
+    shown = []
+    for block in (folder / "report.tex").read_text().rstrip().split("\n\n"):
+        begin, *lines, end = block.splitlines()
+        assert begin == rf"\begin{{tabular}}{{{'l' * (lines[0].count('&') + 1)}}}"
+        assert end == r"\end{tabular}"
+        assert all(line.endswith(r" \\") for line in lines)
+        shown.append([line.removesuffix(r" \\").split(" & ") for line in lines])
+    assert r"a\_b" in [line[0] for line in shown[0]]
+    signs = {r"\%": "%", r"\_": "_", "--": "–"}
+    for escaped, sign in signs.items():
+        shown = [[[c.replace(escaped, sign) for c in line] for line in table] for table in shown]
+    assert shown == [table_of(block) for block in markdown.split("\n\n")]
+
+
+def test_unequal_budgets_are_told(folder: Path) -> None:
+    assert "steps" not in write_report(folder)
+    # A policy file's card tells the whole batches of 2,000,000 steps.
+    write_cell(folder, "file", 0.4, 0.6, 0, steps=1_999_360)
+    assert "steps" not in write_report(folder)
+    write_cell(folder, "brief", 0.4, 0.6, 0, steps=3000)
+    note = (
+        "Not trained on equally many steps (holder decisions): "
+        "brief 3,000, file 1,999,360, trained 2,000,000."
+    )
+    assert write_report(folder).split("\n\n")[2:] == [note]
+    assert (folder / "report.tex").read_text().split("\n\n")[2:] == [note + "\n"]
+    rows = csv.DictReader((folder / "report.csv").read_text().splitlines())
+    assert {(row["policy"], row["training_steps"]) for row in rows} >= {
+        ("brief", "3000"),
+        ("file", "1999360"),
+        ("plain", "0"),
+    }
+    write_cell(folder, "brief", 0.4, 0.6, 1, steps=6000)
+    with pytest.raises(OptionError, match="trainings of 'brief' have 3,000 and 6,000 steps"):
+        write_report(folder)
+
+
+def test_cells_that_do_not_go_together_are_named(folder: Path) -> None:
+    write_cell(folder, "late", 0.4, 0.5, first_seed=5)
+    told = r"'late' 20 with seeds 5 to 24, 'oracle' 20 with seeds 0 to 19;.*--evaluation-seed"
+    with pytest.raises(OptionError, match=told):
+        write_report(folder)
+    write_cell(folder, "late", 0.4, 0.5, version="1")
+    write_cell(folder, "later", 0.2, 0.5, version="2")
+    told = r"pack 'p': late-0.4-None.parquet, later-0.2-None.parquet differ from oracle-0.2-None"
+    with pytest.raises(OptionError, match=told):
+        write_report(folder)
+
+
 def test_charts_and_economics(folder: Path) -> None:
     write_report(folder)
     for name in ("quality", "comparison", "profiles"):
@@ -89,6 +176,7 @@ def test_charts_and_economics(folder: Path) -> None:
         [0.65, 0.6, 0.7]
     )
     assert float(row["jain"]) == float(row["jain_high"]) == 0.25
+    assert {row["trainings"] for row in rows} == {"0", "2", "3"}
     header, *lines = table_of((folder / "economics.md").read_text())
     line = next(line for line in lines if line[1:3] == ["0.2", "trained"])
     assert line[header.index("gini [95 %]")] == "0.650 [0.600, 0.700]"

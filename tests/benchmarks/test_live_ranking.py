@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ def test_the_command(
         np.testing.assert_array_equal(its["surrogate_quality"], again.quality[:, -1])
         measured[policy] = its["quality"].mean()
     assert set(rows["quality_model"]) == {"live"}
+    told = [json.loads(text)["fine_tuning"] for text in rows["settings"]]
+    assert told == [{"seed": 0, "studio": model.cache.folder.name}] * len(rows)
     best, other = sorted(measured, key=lambda name: -measured[name])
     assert [line.split(" | ")[2] for line in table[2:]] == [best, other]
     assert f"| {measured[best]:.4f} [" in table[2]

@@ -8,7 +8,7 @@ import pytest
 
 from copyright_gym import cli
 from copyright_gym.benchmarks.cells import Cell, make_cells
-from copyright_gym.benchmarks.grid import run_grid
+from copyright_gym.benchmarks.grid import ECONOMICS, run_grid
 from copyright_gym.benchmarks.reproduction import (
     DifferentResultsError,
     compare,
@@ -41,6 +41,29 @@ def test_compare(synthetic_pack: str, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DifferentResultsError, match="not among the committed"):
         compare(keys, tmp_path / "a", tmp_path / "b")
+
+
+def test_economic_measures_are_compared_but_for_rounding(
+    synthetic_pack: str, tmp_path: Path
+) -> None:
+    cells = small_cells(synthetic_pack, "uniform+greedy")
+    (key,) = (cell.key for cell in cells)
+    for folder in ("a", "b"):
+        run_grid(cells, tmp_path / folder)
+    path = tmp_path / "b" / "cells" / f"{key}.parquet"
+    rows = pq.read_table(path)
+    column = rows.schema.get_field_index("gini")
+
+    def compare_after(change: float) -> str:
+        changed = pc.add(rows["gini"], change)
+        pq.write_table(rows.set_column(column, "gini", changed), path)
+        return compare([key], tmp_path / "a", tmp_path / "b")
+
+    assert compare_after(1e-14).startswith("1 of 1 cells equal")
+    with pytest.raises(DifferentResultsError, match="0 of 1 cells equal"):
+        compare_after(1e-6)
+    pq.write_table(rows.drop_columns(list(ECONOMICS)), path)
+    assert compare([key], tmp_path / "a", tmp_path / "b").startswith("1 of 1 cells equal")
 
 
 def test_the_command_computes_all_and_fails_where_they_differ(

@@ -54,7 +54,7 @@ def test_own_policies():
     register_policy("mine", "round", GreedyRound)
     register_policy("mine", "holder", "copyright_gym.heuristics:GreedyHolder")
     assert isinstance(make_policy("mine", "round"), GreedyRound)
-    assert make_policy("mine", "holder", markup=2.0).wanted == 10
+    assert make_policy("mine", "holder", markup=2.0).markup == 2.0
     assert "mine" in policy_names("holder")
     with pytest.raises(PolicyError, match="unknown level"):
         register_policy("mine", "top", GreedyRound)
