@@ -163,23 +163,29 @@ def test_settings_of_a_planner(synthetic_pack: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [("cma-es", "holder.json"), ("ppo", "network.npz"), ("dqn", "network.npz")]
+    ("name", "file", "steps"),
+    [
+        ("cma-es", "holder.json", 20_000),
+        ("ppo", "network.npz", 20_000),
+        ("sac", "network.npz", 1200),
+        ("dqn", "network.npz", 20_000),
+    ],
 )
 def test_rivals_are_trained_first(
-    name: str, file: str, synthetic_pack: str, tmp_path: Path
+    name: str, file: str, steps: int, synthetic_pack: str, tmp_path: Path
 ) -> None:
     work = make_cells(
         [name],
         packs=[synthetic_pack],
         rhos=[0.4],
         seeds=[0],
-        steps=20_000,
+        steps=steps,
         evaluation_seed=0,
         episodes=4,
     )
     run_grid(work, tmp_path)
     rows = read_grid(tmp_path).to_pylist()
-    assert {(row["training_seed"], row["training_steps"]) for row in rows} == {(0, 20_000)}
+    assert {(row["training_seed"], row["training_steps"]) for row in rows} == {(0, steps)}
     trained = tmp_path / "trained" / work[0].training_key / file
     assert list(trained.parent.iterdir()) == [trained]
     if name != "dqn":  # which sees one holder at a time
