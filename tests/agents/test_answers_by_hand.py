@@ -40,7 +40,8 @@ def actions(episodes: Episodes) -> list[list[int]]:
     """Return the actions behind the only holder's offers, one list per episode."""
     nearest = np.abs(episodes.offers[:, :, :1] - MARKUPS)
     assert nearest.min(axis=2).max() < 1e-6, "an offer was capped"
-    return nearest.argmin(axis=2).tolist()
+    found: list[list[int]] = nearest.argmin(axis=2).tolist()
+    return found
 
 
 def below(markup: float, sigma: float = 0.25) -> float:
@@ -188,20 +189,22 @@ def even_spending(money: float, low: float, high: float) -> float:
 
 
 def test_joint_gradient_moves_its_offers_with_the_answers(tmp_path: Path) -> None:
-    # Three rounds, and money that pays for 1.26 in each as often as it is accepted. All rounds are
+    # Three rounds, and money that pays for 1.23 in each as often as it is accepted. All rounds are
     # alike, so the best plan is the same markup in all, at which the money is spent on average.
-    first = float(MARKUPS[7])
-    money = 3 * first * below(first)
+    money = 3 * 1.23 * below(1.23)
+    first = float(MARKUPS[7])  # 1.26, the nearest
     config = one_holder(tmp_path, rounds=3, rho=money / 3)
     accepted_then_refused, refused_twice = (
         actions(play_against(config, "gradient", [factor], level="joint"))[0]
         for factor in (1.17, 1.85)
     )
-    # Accepted: what is left for two rounds pays for 1.12 in each, and 1.08 is nearest.
+    # Accepted: what is left for two rounds pays for 1.09 in each, and 1.08 is nearest.
     after_yes = even_spending((money - first) / 2, 0.0, first)
-    # Refused: for two rounds all the money is there, which pays for 1.71 in each.
+    # Refused: all the money is there for two rounds, which pays for 1.66 in each, as no offer up to
+    # 1.26 is accepted any more. 1.71 is nearest; without what the refusal tells it would be 1.47.
     after_no = even_spending(money / 2, first, math.inf)
-    assert (after_yes, after_no) == pytest.approx((1.122, 1.709), abs=2e-3)
+    forgetful = even_spending(money / 2, 0.0, math.inf)
+    assert (after_yes, after_no, forgetful) == pytest.approx((1.09, 1.66, 1.54), abs=0.01)
     # 1.26 is accepted and 1.08 refused: 1.26 is sure. 1.71 is refused: the highest markup.
     assert accepted_then_refused == [7, 6, 7]
     assert refused_twice == [7, 9, 10]

@@ -35,7 +35,7 @@ def values(config: MarketConfig, network: NetworkPolicy) -> NDArray[np.float32]:
     market = Market(config, 1)
     market.reset([np.random.default_rng(0)])
     market.begin_round(np.ones(1))
-    x = market.holder_observation()[0]
+    x: NDArray[np.float32] = market.holder_observation()[0]
     count = sum(name.endswith(".weight") for name in network.arrays)
     for i in range(count):
         x = network.arrays[f"{i}.weight"] @ (np.maximum(x, 0) if i else x)

@@ -107,7 +107,8 @@ ALL_THREE = A7 + B7 + C7  # 1.01 + 1.20 + 1.57 = 3.78
 def test_pairs_by_hand(
     market: MarketConfig, pair: str, shares: list[float], paid: list[list[float]]
 ) -> None:
-    episodes = play(market, *pair.split("+"), [0])
+    round_policy, holder_policy = pair.split("+")
+    episodes = play(market, round_policy, holder_policy, [0])
     assert episodes.budget == pytest.approx(BUDGET)
     np.testing.assert_allclose(episodes.payments[0], paid, rtol=1e-9, atol=0)
     assert episodes.bought[0].tolist() == (np.array(paid) > 0).tolist()
