@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from copyright_gym import MarketConfig
 from copyright_gym.pack import Holder, QualityFacts, write_pack
@@ -15,12 +16,26 @@ WORTH = np.array([0.30, 0.25, 0.10])
 """What the lots of the three holders add to the quality, whatever else is bought."""
 
 
-def make_tiny_pack(folder: str | Path, rounds: int = 1) -> str:
+def make_tiny_pack(
+    folder: str | Path,
+    rounds: int = 1,
+    worth: NDArray[np.float64] = WORTH,
+    contribution: NDArray[np.float64] = CONTRIBUTION,
+) -> str:
     """Write a pack of three holders whose lots' worths add up and return its folder.
 
     Each holder has a hidden unit of its own; with one round, its lot adds out / 2.
+
+    Args:
+        folder: where to write it.
+        rounds: number of rounds T.
+        worth: float64 (3,), see `WORTH`.
+        contribution: float64 (3,), or (T, 3) if rounds differ, with mean 1.
+
+    Returns:
+        The folder.
     """
-    shape = rounds, len(WORTH)
+    shape = rounds, len(worth)
     exposures = rounds * np.eye(3, 4)
     surrogate = ExposureSurrogate(
         rounds,
@@ -28,7 +43,7 @@ def make_tiny_pack(folder: str | Path, rounds: int = 1) -> str:
         np.zeros((3, 4)),
         exposures,
         np.zeros(4),
-        2 * np.append(WORTH, 0.0),
+        2 * np.append(worth, 0.0),
         np.zeros(3 * rounds + 1),
     )
     write_pack(
@@ -38,7 +53,7 @@ def make_tiny_pack(folder: str | Path, rounds: int = 1) -> str:
         quality=QualityFacts("made up", 1.0, 1, 0.0),
         provenance={},
         scores={
-            "contribution": np.tile(CONTRIBUTION, (rounds, 1)),
+            "contribution": np.broadcast_to(contribution, shape).copy(),
             "semantic": np.full(shape, 0.5),
             "perceptual": np.full(shape, 0.5),
             "works": np.ones(shape, np.int64),

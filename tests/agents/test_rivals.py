@@ -41,6 +41,25 @@ def test_planners_buy_the_best(tiny: MarketConfig, name: str) -> None:
     assert episodes.quality[0, -1] == pytest.approx(0.35)
 
 
+@pytest.mark.parametrize(
+    ("rho", "bought"),
+    [
+        # At 1.47 the lots cost 2.2, 1.32 and 0.88. The plan starts from all, and gives up what adds
+        # least per cost: the third, then the first. 1.65 pays for the second alone,
+        (0.55, [False, True, False]),
+        # and 2.25 for the third as well,
+        (0.75, [False, True, True]),
+        # and 3.6 for the first and the second.
+        (1.2, [True, True, False]),
+    ],
+)
+def test_the_knapsack_at_its_own_markup(tiny: MarketConfig, rho: float, bought: list[bool]) -> None:
+    episodes = play(replace(tiny, rho=rho), "all", "knapsack", [0])
+    expected = np.where(bought, MARKUPS[8] * CONTRIBUTION, 0.0)
+    np.testing.assert_allclose(episodes.offers[0, 0], expected, rtol=1e-9)
+    assert episodes.bought[0, 0].tolist() == bought
+
+
 def test_dual_pacing_by_hand(tiny: MarketConfig) -> None:
     # At base prices the plan is b and c, so money is worth 0.1 / 0.6 per unit. The first holder
     # gains 0.30 - 1.62 / 6 > 0 and is paid; 0.03 is left for the others, which is refused.
@@ -153,7 +172,7 @@ def test_knowing_policies_must_be_told_the_market() -> None:
         make_policy("trak", "holder")
 
 
-def test_joint_gradient_learns_from_answers(synthetic_pack: str) -> None:
+def test_joint_gradient_beats_even_offers(synthetic_pack: str) -> None:
     config = MarketConfig(pack=synthetic_pack)
     episodes = play_joint(config, "gradient", range(12))
     even = play(config, "uniform", "uniform", range(12))

@@ -180,16 +180,18 @@ def test_after_an_error_no_further_cell_is_begun(synthetic_pack: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "level", "training"),
+    ("name", "file", "steps", "level", "training"),
     [
-        ("cma-es", "holder.json", "holder", {"sigma": 2.0, "markets": 16, "population": 13}),
-        ("ppo", "network.npz", "joint", {"gamma": 1.0, "n_steps": 128, "markets": 16}),
-        ("dqn", "network.npz", "holder", {"gamma": 1.0, "gradient_steps": 16, "markets": 16}),
+        ("cma-es", "holder.json", 20_000, "holder", {"sigma": 2.0, "markets": 16}),
+        ("ppo", "network.npz", 20_000, "joint", {"gamma": 1.0, "n_steps": 128}),
+        ("sac", "network.npz", 1200, "joint", {"gamma": 1.0, "markets": 16}),
+        ("dqn", "network.npz", 20_000, "holder", {"gamma": 1.0, "gradient_steps": 16}),
     ],
 )
 def test_rivals_are_trained_first(
     name: str,
     file: str,
+    steps: int,
     level: str,
     training: dict[str, float],
     synthetic_pack: str,
@@ -200,13 +202,13 @@ def test_rivals_are_trained_first(
         packs=[synthetic_pack],
         rhos=[0.4],
         seeds=[0],
-        steps=20_000,
+        steps=steps,
         evaluation_seed=0,
         episodes=4,
     )
     run_grid(work, tmp_path)
     rows = read_grid(tmp_path).to_pylist()
-    assert {(row["training_seed"], row["training_steps"]) for row in rows} == {(0, 20_000)}
+    assert {(row["training_seed"], row["training_steps"]) for row in rows} == {(0, steps)}
     said = json.loads(rows[0]["settings"])["policy"]
     assert training.items() <= said[level].items()
     trained = tmp_path / "trained" / work[0].training_key / file

@@ -1,0 +1,141 @@
+"""Pairs of heuristics on a market that can be played by hand.
+
+Three rounds and three holders a, b and c. Each round's lots cost 0.8, 0.95 and 1.25 at base, which
+holders accept exactly. Contributions per cost are 0.75, 0.95 and 1.2, so c, b, a is the order by
+value. There is money for 8.1. Markups by action: 0, 0.5, 0.58, 0.68, 0.79, 0.93, 1.08, 1.26, 1.47,
+1.71, 2.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_market import make_tiny_pack, tiny_config
+
+from copyright_gym import MarketConfig, play
+from copyright_gym.observations import MARKUPS
+
+BASE = {"a": 0.8, "b": 0.95, "c": 1.25}
+BUDGET = 8.1
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> MarketConfig:
+    folder = tmp_path_factory.mktemp("pairs") / "pack"
+    pack = make_tiny_pack(folder, rounds=3, contribution=np.array([0.6, 0.9, 1.5]))
+    return tiny_config(pack, alpha=0.5, beta=0.5, rho=0.9)
+
+
+def price(holder: str, action: int) -> float:
+    return float(BASE[holder] * MARKUPS[action])
+
+
+A6, A7, A8, A9, A10 = (price("a", action) for action in range(6, 11))
+B6, B7, B8, B9, B10 = (price("b", action) for action in range(6, 11))
+C6, C7, C8, C9, C10 = (price("c", action) for action in range(6, 11))
+ALL_THREE = A7 + B7 + C7  # 1.01 + 1.20 + 1.57 = 3.78
+
+
+@pytest.mark.parametrize(
+    ("pair", "shares", "paid"),
+    [
+        (
+            "uniform+uniform",
+            [0.3, 0.5, 1.0],  # 1 / 3 and 1 / 2 on the grid, then everything
+            [
+                # Of 2.43: 0.81 is 1.01 of 0.8, so 0.93, refused. 1.215 is 1.28 of 0.95, so 1.26.
+                # The 1.23 left is 0.99 of 1.25, so 0.93, refused.
+                [0, B7, 0],
+                # Of 3.45: 1.15 is 1.44 of 0.8, so 1.26. Then 1.22 is 1.29 of 0.95, so 1.26. The
+                # 1.25 left is 0.997 of 1.25, so 0.93, refused.
+                [A7, B7, 0],
+                # Of 4.70: 1.57 is 1.96 of 0.8, 1.66 is 1.75 of 0.95, 1.70 is 1.36 of 1.25.
+                [A9, B9, C7],
+            ],
+        ),
+        (
+            "greedy+uniform",
+            [0.5, 0.5, 1.0],
+            [
+                # Of 4.05: 1.35 is 1.69 of 0.8, 1.44 is 1.51 of 0.95, 1.48 is 1.18 of 1.25.
+                [A8, B8, C6],
+                # Of 2.09: 0.70 is 0.87 of 0.8, refused; 1.04 is 1.10 of 0.95; 1.06 is 0.85 of 1.25.
+                [0, B6, 0],
+                # Of 3.15: 1.05 is 1.31 of 0.8, 1.07 is 1.13 of 0.95, 1.12 is 0.89 of 1.25.
+                [A7, B6, 0],
+            ],
+        ),
+        (
+            "uniform+greedy",  # c, b, a for 1.57, 1.20 and 1.01
+            [0.3, 0.5, 1.0],
+            [
+                # Of 2.43 c leaves 0.86. That is too little for b, but a accepts it.
+                [0.3 * BUDGET - C7, 0, C7],
+                # Of 2.84 c and b leave 0.06, which a refuses.
+                [0, B7, C7],
+                # Of 2.90 c and b leave 0.13, which a refuses.
+                [0, B7, C7],
+            ],
+        ),
+        (
+            "greedy+greedy",
+            [0.5, 0.5, 1.0],
+            [
+                [A7, B7, C7],  # 3.78 of 4.05
+                [0, 0, C7],  # of 2.16, which leaves 0.59: too little
+                # Of 2.75 c leaves 1.17, which b accepts.
+                [0, BUDGET - ALL_THREE - 2 * C7, C7],
+            ],
+        ),
+        (
+            "all+greedy",
+            [1.0, 1.0, 1.0],
+            [[A7, B7, C7], [A7, B7, C7], [0, 0, 0]],  # the 0.54 left are refused by all
+        ),
+        (
+            "all+uniform",
+            [1.0, 1.0, 1.0],
+            [
+                [A10, B10, C10],  # a third of 8.1 is more than 2 times 0.8, and so on
+                # Of 2.1: 0.7 is 0.88 of 0.8, 1.05 is 1.11 of 0.95, 1.07 is 0.86 of 1.25.
+                [0, B6, 0],
+                [0, 0, 0],  # 1.07 is 0.86 of 1.25, and shares of it are even less of the others
+            ],
+        ),
+    ],
+)
+def test_pairs_by_hand(
+    market: MarketConfig, pair: str, shares: list[float], paid: list[list[float]]
+) -> None:
+    round_policy, holder_policy = pair.split("+")
+    episodes = play(market, round_policy, holder_policy, [0])
+    assert episodes.budget == pytest.approx(BUDGET)
+    np.testing.assert_allclose(episodes.payments[0], paid, rtol=1e-9, atol=0)
+    assert episodes.bought[0].tolist() == (np.array(paid) > 0).tolist()
+    left = BUDGET - np.append(0.0, np.cumsum(np.sum(paid, axis=1))[:-1])
+    np.testing.assert_allclose(episodes.round_budgets[0], left * shares, rtol=1e-9)
+
+
+def test_random_pairs_accept_as_often_as_counted(tmp_path: Path) -> None:
+    # One lot for 1, and money for 2, of which the round level sets aside 0, 0.2, ... 2, each with a
+    # chance of 1 / 11. An offer above that money is capped, so only the lowest such is legal. By
+    # money: the number of legal actions, and the prices of those that are accepted.
+    by_hand = {
+        1.0: (7, [1.0]),
+        1.2: (8, [*MARKUPS[6:7], 1.2]),
+        1.4: (9, [*MARKUPS[6:8], 1.4]),
+        1.6: (10, [*MARKUPS[6:9], 1.6]),
+        1.8: (11, [*MARKUPS[6:10], 1.8]),
+        2.0: (11, [*MARKUPS[6:11]]),
+    }
+    config = tiny_config(make_tiny_pack(tmp_path / "one"), holders=1, rho=2.0)
+    episodes = play(config, "random", "random", range(10_000))
+    budgets, paid = episodes.round_budgets[:, 0], episodes.payments[:, 0, 0]
+    counts = np.bincount(np.rint(5 * budgets).astype(int), minlength=11)
+    np.testing.assert_allclose(counts / len(budgets), 1 / 11, atol=0.01)
+    for money, (legal, prices) in by_hand.items():
+        met = paid[np.isclose(budgets, money)]
+        assert {round(price, 6) for price in met} == {0.0, *np.round(prices, 6)}
+        for accepted in prices:
+            assert np.isclose(met, accepted).mean() == pytest.approx(1 / legal, abs=0.04)
+    assert not paid[budgets < 0.9].any()
