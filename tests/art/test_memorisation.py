@@ -24,7 +24,7 @@ def _nearness(works: Any, drawn: Any) -> tuple[Any, Any]:
 
 def test_curve_is_the_mean_of_both_parts_after_so_many_steps() -> None:
     # With these settings 3 steps, turned into epochs and back, would be 4.
-    studio = make_studio(batch=4, base_share=0.2)
+    studio = make_studio(batch=4, base_share=0.2, lr=0.2)  # so that 3 steps differ from 4
     studio.sampling = Sampling(steps=2)
     holder, works, seeds = 1, 2, 2
     curve = memorisation_curve(studio, cast("Any", _nearness), holder, works, STEPS, seeds)
