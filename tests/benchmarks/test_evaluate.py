@@ -76,7 +76,7 @@ def test_flat_learners_train_on_no_market_of_an_evaluation(
         return reset(env, seed=seed, options=options)
 
     monkeypatch.setattr(VectorMarketEnv, "reset", noted)
-    train_flat("ppo", MarketConfig(pack=synthetic_pack), seed=LAST_TRAINING_SEED, steps=8)
+    train_flat("ppo", MarketConfig(pack=synthetic_pack), seed=LAST_TRAINING_SEED, steps=512)
     assert seeds[0] == LAST_TRAINING_SEED
     assert max(seeds) == LAST_TRAINING_SEED + 15
     assert max(seeds) < min(CURVE_SEEDS.start, evaluation_seeds(0, 1).start)
