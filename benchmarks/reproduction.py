@@ -1,8 +1,9 @@
 """The quick benchmark: a stated subset of the committed results, to be reproduced.
 
 The subset: the pack portrait, rho 0.4, evaluation seed 0, 1,000 markets, the oracle and those of
-the baselines and rivals that need no training. Trained ones are left out: their bits also depend on
-the build of torch and on the processor.
+the baselines and rivals that need no training, but for gradient. Trained ones are left out: their
+bits also depend on the build of torch and on the processor. So do those of gradient, whose ascent
+turns other last bits into other offers in a few markets.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from copyright_gym.benchmarks.grid import ECONOMICS, run_grid
 from copyright_gym.errors import CopyrightGymError, OptionError
 
 RESULTS = Path(__file__).resolve().parent / "results"
+_DEPENDS_ON_PROCESSOR = "gradient"
 _NUMBERS = ("seed", "quality", "spent", "acceptance")
 _ROUNDING = 1e-9
 """Economic measures may differ so much: the last bits of their sums depend on the processor."""
@@ -31,7 +33,7 @@ def quick_cells() -> list[Cell]:
     """Return the cells of the subset."""
     names = expand(["baselines", "rivals", ORACLE])
     return make_cells(
-        [name for name in names if not is_trained(name)],
+        [name for name in names if not is_trained(name) and name != _DEPENDS_ON_PROCESSOR],
         packs=["portrait"],
         rhos=[0.4],
         seeds=[],
