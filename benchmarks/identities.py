@@ -135,7 +135,7 @@ class IdentityGain:
     """What two identities change; intervals are means over markets with 95 %.
 
     Attributes:
-        holder: the holder's name.
+        holder: the holder's name, or what the means are over.
         honest: its utility with one identity, in money.
         gain: its gain over that, by kind.
         quality_change: the change of the final quality, by kind.
@@ -153,7 +153,7 @@ def identity_gains(
     seeds: Sequence[int],
     markets: dict[Kind, list[MarketConfig]],
     files: dict[str, Path] | None = None,
-) -> list[IdentityGain]:
+) -> tuple[list[IdentityGain], IdentityGain]:
     """Play with and without second identities.
 
     Args:
@@ -164,25 +164,34 @@ def identity_gains(
         files: of a contestant that is trained first, as in `play_contestant`.
 
     Returns:
-        What each holder gains.
+        What each holder gains, and the mean over holders.
 
     Raises:
         HoldersError: the policy plays with another number of holders only.
     """
     normals = draw_normals(config, seeds)
     before = play_contestant(policy, config, seeds, files or {}, normals=normals)
-    gains = []
-    for holder, facts_of in enumerate(load_pack(config.pack).holders):
+    names = [each.name for each in load_pack(config.pack).holders]
+    figures = np.empty((len(names), 1 + 2 * len(KINDS), len(seeds)))
+    for holder in range(len(names)):
         truth = before.expectations[:, :, holder]
-        honest = utility(before, truth, holder, None)
-        more, change = {}, {}
-        for kind, derived in markets.items():
-            doubled = np.append(normals, normals[:, [holder]], axis=1)
-            after = play_contestant(policy, derived[holder], seeds, files or {}, normals=doubled)
-            more[kind] = bootstrap(utility(after, truth, holder, kind) - honest, seed=0)
-            change[kind] = bootstrap(after.quality[:, -1] - before.quality[:, -1], seed=0)
-        gains.append(IdentityGain(facts_of.name, bootstrap(honest, seed=0), more, change))
-    return gains
+        figures[holder, 0] = utility(before, truth, holder, None)
+        doubled = np.append(normals, normals[:, [holder]], axis=1)
+        for i, kind in enumerate(KINDS):
+            market = markets[kind][holder]
+            after = play_contestant(policy, market, seeds, files or {}, normals=doubled)
+            figures[holder, 1 + i] = utility(after, truth, holder, kind) - figures[holder, 0]
+            figures[holder, 1 + len(KINDS) + i] = after.quality[:, -1] - before.quality[:, -1]
+    return list(map(_gain, names, figures)), _gain("mean over holders", figures.mean(axis=0))
+
+
+def _gain(holder: str, figures: Floats) -> IdentityGain:
+    """Sum up rows (5, n): utility, gains by kind, changes of quality by kind."""
+    honest, *others = (bootstrap(row, seed=0) for row in figures)
+    gain, change = others[: len(KINDS)], others[len(KINDS) :]
+    return IdentityGain(
+        holder, honest, dict(zip(KINDS, gain, strict=True)), dict(zip(KINDS, change, strict=True))
+    )
 
 
 def identities(
@@ -207,7 +216,7 @@ def identities(
         as_json: return JSON, intervals as [mean, low, high], in place of tables.
 
     Returns:
-        The figures of each policy and holder.
+        The figures of each policy, mean over holders, and of each policy and holder.
 
     Raises:
         OptionError: an option is out of range.
@@ -231,22 +240,25 @@ def identities(
             for name, files in contestants.items()
         }
     if as_json:
-        rows = {policy: list(map(asdict, gains)) for policy, gains in found.items()}
+        rows = {policy: list(map(asdict, gains)) for policy, (gains, _) in found.items()}
+        means = {policy: asdict(mean) for policy, (_, mean) in found.items()}
         known = facts(config, evaluation_seed, episodes)
-        return json.dumps({**known, "policies": rows}, indent=2)
+        return json.dumps({**known, "policies": rows, "means": means}, indent=2)
     title = (
         f"Pack {load_pack(pack).name}, rho {rho:g}, {episodes} markets of evaluation seed "
         f"{evaluation_seed}, quality model {config.quality}. Utility with one identity, gain of a "
         "second one in money (a lot's mean base expectation is 1) and change of the final "
         "quality, mean [95 %]."
     )
-    return "\n\n".join([title, *(_table(policy, gains) for policy, gains in found.items())])
+    means = [replace(mean, holder=policy) for policy, (_, mean) in found.items()]
+    tables = [_table(policy, gains) for policy, (gains, _) in found.items()]
+    return "\n\n".join([title, _table("mean over holders", means), *tables])
 
 
-def _table(policy: str, rows: Sequence[IdentityGain]) -> str:
+def _table(first: str, rows: Sequence[IdentityGain]) -> str:
     columns = [f"{kind}: {what}" for kind in KINDS for what in ("gain", "quality")]
     return markdown_table(
-        [policy, "one identity", *columns],
+        [first, "one identity", *columns],
         [
             [
                 row.holder,

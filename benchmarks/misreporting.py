@@ -114,6 +114,21 @@ class HolderGain:
     best_gain: Interval
 
 
+@dataclass(frozen=True)
+class PolicyGain:
+    """What holders gain under one policy, in money; intervals as in `HolderGain`.
+
+    Attributes:
+        honest: the utility of an honest holder, mean over holders.
+        gainers: number of holders with a best gain whose interval is above 0.
+        best_gain: gain of the holder's best report, chosen as in `HolderGain`, mean over holders.
+    """
+
+    honest: Interval
+    gainers: int
+    best_gain: Interval
+
+
 def holder_gain(
     holder: str, honest: Floats, gains: Floats, reports: Sequence[float] = REPORTS
 ) -> HolderGain:
@@ -128,17 +143,46 @@ def holder_gain(
     Returns:
         Means with intervals.
     """
-    half = gains.shape[1] // 2
-    means = gains[:, :half].mean(axis=1)
-    best = int(means.argmax())
-    lies = means[best] > 0
+    best, gained = _best(gains)
     return HolderGain(
         holder,
         bootstrap(honest, seed=0),
         {f"{g:g}": bootstrap(gain, seed=0) for g, gain in zip(reports, gains, strict=True)},
-        reports[best] if lies else 1.0,
-        bootstrap(gains[best, half:], seed=0) if lies else Interval(0.0, 0.0, 0.0),
+        1.0 if best is None else reports[best],
+        bootstrap(gained, seed=0),
     )
+
+
+def policy_gain(honest: Floats, gains: Floats) -> PolicyGain:
+    """Sum up what holders gain, each by a report of its own while all others are honest.
+
+    Args:
+        honest: float64 (H, n), n at least 2.
+        gains: float64 (H, G, n).
+
+    Returns:
+        Means over holders with intervals.
+    """
+    gained = np.array([_best(each)[1] for each in gains])
+    gainers = sum(bootstrap(each, seed=0).low > 0 for each in gained)
+    return PolicyGain(
+        bootstrap(honest.mean(axis=0), seed=0), gainers, bootstrap(gained.mean(axis=0), seed=0)
+    )
+
+
+def _best(gains: Floats) -> tuple[int | None, Floats]:
+    """Choose the best report on the first half of the markets, None if none gains anything there.
+
+    Args:
+        gains: float64 (G, n).
+
+    Returns:
+        Its index, and its gains on the other half of the markets.
+    """
+    half = gains.shape[1] // 2
+    means = gains[:, :half].mean(axis=1)
+    best = int(means.argmax())
+    return (best, gains[best, half:]) if means[best] > 0 else (None, 0.0 * gains[best, half:])
 
 
 def misreport(
@@ -163,7 +207,7 @@ def misreport(
         as_json: return JSON, intervals as [mean, low, high], in place of tables.
 
     Returns:
-        The figures of each policy and holder.
+        The figures of each policy, mean over holders, and of each policy and holder.
 
     Raises:
         OptionError: an option is out of range.
@@ -174,22 +218,38 @@ def misreport(
         raise OptionError(f"episodes must be at least 2, not {episodes}")
     seeds, config = evaluation_seeds(evaluation_seed, episodes), MarketConfig(pack=pack, rho=rho)
     names = [holder.name for holder in load_pack(pack).holders]
-    found = {
-        label(policy): list(
-            map(holder_gain, names, *misreporting_gains(config, policy, seeds, files=files))
-        )
-        for policy, files in ready(policies, config, trainings).items()
-    }
+    found, means = {}, {}
+    for policy, files in ready(policies, config, trainings).items():
+        honest, gains = misreporting_gains(config, policy, seeds, files=files)
+        found[label(policy)] = list(map(holder_gain, names, honest, gains))
+        means[label(policy)] = policy_gain(honest, gains)
     if as_json:
+        known = facts(config, evaluation_seed, episodes) | {"reports": REPORTS}
         rows = {policy: list(map(asdict, gains)) for policy, gains in found.items()}
-        known = facts(config, evaluation_seed, episodes)
-        return json.dumps({**known, "reports": REPORTS, "policies": rows}, indent=2)
+        over_holders = {policy: asdict(mean) for policy, mean in means.items()}
+        return json.dumps({**known, "policies": rows, "means": over_holders}, indent=2)
     title = (
         f"Pack {load_pack(pack).name}, rho {rho:g}, {episodes} markets of evaluation seed "
         f"{evaluation_seed}, quality model {config.quality}. Utility of honesty and gains over "
         "it in money, mean [95 %]; a lot's mean base expectation is 1."
     )
-    return "\n\n".join([title, *(_table(policy, gains) for policy, gains in found.items())])
+    tables = [_overview(means), *(_table(policy, gains) for policy, gains in found.items())]
+    return "\n\n".join([title, *tables])
+
+
+def _overview(means: dict[str, PolicyGain]) -> str:
+    return markdown_table(
+        ["mean over holders", "honest", "holders who gain", "gain of the best"],
+        [
+            [
+                policy,
+                interval_text(mean.honest, ".3f"),
+                str(mean.gainers),
+                interval_text(mean.best_gain, "+.3f"),
+            ]
+            for policy, mean in means.items()
+        ],
+    )
 
 
 def _table(policy: str, rows: Sequence[HolderGain]) -> str:

@@ -45,9 +45,10 @@ def test_gains_by_hand(tmp_path: Path) -> None:
         for kind in KINDS
     }
     markup = 0.5 * 4 ** (6 / 9)
-    for base, found in zip(
-        (1.5, 0.9, 0.6), identity_gains(config, "all+greedy", [0, 1], markets), strict=True
-    ):
+    by_holder, mean = identity_gains(config, "all+greedy", [0, 1], markets)
+    assert mean.honest.estimate == pytest.approx((markup - 1) * 1.0)
+    assert mean.gain["duplicate"].estimate == pytest.approx(markup * 1.0)
+    for base, found in zip((1.5, 0.9, 0.6), by_holder, strict=True):
         assert found.honest.estimate == pytest.approx((markup - 1) * base)
         assert found.gain["split"].estimate == pytest.approx(0, abs=1e-12)
         # The works are paid for twice.
@@ -64,7 +65,12 @@ def test_the_command(synthetic_pack: str, capsys: pytest.CaptureFixture[str]) ->
     assert [row["holder"] for row in found["policies"]["uniform+shapley"]] == [
         f"Holder {i}" for i in range(8)
     ]
-    assert cli.main([*words, "uniform+uniform"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 4 + 8
+    gains = [row["gain"]["split"][0] for row in found["policies"]["uniform+adaptive"]]
+    mean = found["means"]["uniform+adaptive"]
+    assert mean["gain"]["split"][0] == pytest.approx(np.mean(gains))
+    assert cli.main([*words, "uniform+uniform", "uniform+greedy"]) == 0
+    _, overview, *tables = capsys.readouterr().out.strip().split("\n\n")
+    assert [len(table.splitlines()) for table in tables] == [2 + 8] * 2
+    assert overview.splitlines()[-1].startswith("| uniform+greedy |")
     assert cli.main([*words, "gradient"]) == 1
     assert "form" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from copyright_gym.benchmarks.misreporting import (
     REPORTS,
     holder_gain,
     misreporting_gains,
+    policy_gain,
     utilities,
 )
 from copyright_gym.errors import OptionError
@@ -53,6 +54,17 @@ def test_the_best_report_is_chosen_and_measured_on_different_markets() -> None:
     assert holder_gain("A", np.zeros(4), -gains, [0.5, 2.0]).best_report == 1.0
 
 
+def test_the_mean_over_holders() -> None:
+    gains = np.zeros((3, 2, 4))
+    gains[0] = [[4.0, 4.0, 0.0, 0.0], [1.0, 1.0, 3.0, 5.0]]  # chooses the first: gains 0, 0
+    gains[1] = [[-1.0, -1.0, 9.0, 9.0], [1.0, 1.0, 2.0, 4.0]]  # chooses the second: gains 2, 4
+    gains[2] = -1.0  # is honest
+    found = policy_gain(np.array([[1.0] * 4, [2.0] * 4, [6.0] * 4]), gains)
+    assert found.honest.estimate == 3.0
+    assert found.gainers == 1
+    assert found.best_gain.estimate == 1.0
+
+
 def test_the_command(synthetic_pack: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bench", "misreport", "--pack", synthetic_pack, "--episodes", "6", "--rho", "0.6"]
     assert cli.main([*words, "--policies", "uniform+greedy", "--json"]) == 0
@@ -64,9 +76,16 @@ def test_the_command(synthetic_pack: str, capsys: pytest.CaptureFixture[str]) ->
     gain = utilities(config, "uniform+greedy", seeds, 3, 1.25)
     gain -= utilities(config, "uniform+greedy", seeds, 3, 1.0)
     assert rows[3]["gains"]["1.25"][0] == pytest.approx(gain.mean())
-    assert cli.main([*words, "--policies", "A=uniform+greedy"]) == 0
-    table = capsys.readouterr().out.splitlines()
-    assert table[2].count("|") == len(REPORTS) + 5
-    assert len(table) == 4 + 8
+    honest = [row["honest"][0] for row in rows]
+    assert found["means"]["uniform+greedy"]["honest"][0] == pytest.approx(np.mean(honest))
+    assert cli.main([*words, "--policies", "A=uniform+greedy", "uniform+uniform"]) == 0
+    title, overview, *tables = capsys.readouterr().out.strip().split("\n\n")
+    assert "6 markets" in title
+    assert [line.split("|")[1].strip() for line in overview.splitlines()[2:]] == [
+        "A",
+        "uniform+uniform",
+    ]
+    assert [len(table.splitlines()) for table in tables] == [2 + 8] * 2
+    assert tables[0].splitlines()[0].count("|") == len(REPORTS) + 5
     assert cli.main([*words, "--policies", "hierarchical"]) == 1
     assert "'hierarchical' must be trained first" in capsys.readouterr().err
