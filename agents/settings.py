@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Settings:
     """Settings of the training.
 
-    The defaults were tuned on a made-up pack; `holder_steps`, `holder_hidden`, `holder_replay`,
-    `tau`, `exploration` and `stances` also on the packs, on markets that no evaluation uses.
+    The defaults were tuned on a made-up pack; `holder_steps`, `holder_hidden`, `holder_replay` and
+    `tau` also on the packs `portrait` and `clipart`, on markets that no evaluation uses.
 
     Attributes:
         markets: markets played side by side.

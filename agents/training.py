@@ -34,7 +34,7 @@ _BASELINE: dict[str, Any] = {
     "exploration": 0.5,
 }
 """The learned halves of the baselines are Double DQNs on what the environment shows, with
-exploration in the first half of their training only, which suits them better."""
+epsilon-greedy exploration in the first half of their training."""
 ABLATIONS: dict[str, dict[str, Any]] = {
     METHOD + "-without-memory": {"remember": False},
     METHOD + "-one-step": {"round_steps": 1, "holder_steps": 1},
