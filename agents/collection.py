@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from copyright_gym.agents.maskable_dqn import MaskableDQN
 from copyright_gym.agents.memory import Memory
-from copyright_gym.agents.stances import Stances
 from copyright_gym.agents.traces import Record
 from copyright_gym.market import Market
 from copyright_gym.observations import SHARES
@@ -66,7 +65,6 @@ class Explorer:
         order: visiting order that a holder policy asks for, or None.
         memory: what it remembers of its episode, or None.
         masked: whether it is told what is legal.
-        stances: the stances of markets that explore, or None.
     """
 
     def __init__(
@@ -76,39 +74,29 @@ class Explorer:
         order: str | None,
         memory: Memory | None = None,
         masked: bool = True,
-        stances: Stances | None = None,
     ) -> None:
         self.model = model
         self.masked = masked
         self.order = order
         self._memory = memory
-        self._stances = stances
         self.epsilon: NDArray[np.float64] = np.ones(1)
         self._rng = rng
 
     def begin(self, n: int) -> None:
-        """Forget the last episodes, and take new stances."""
+        """Forget the last episodes."""
         if self._memory:
             self._memory.reset(n)
-        if self._stances:
-            self._stances.reset(np.broadcast_to(self.epsilon > 0, n))
 
     def see(self, observation: Observations) -> Observations:
         """Append what is remembered."""
         return self._memory.recall(observation) if self._memory else observation
 
     def act(self, seen: Observations, mask: Bools) -> tuple[Actions, Bools]:
-        """Choose the best action that agrees with the stances, or rarely any legal one.
-
-        A random one has the probability `epsilon`. Without stances the best action is the greedy
-        one.
-        """
-        greedy = best = self.model.act(seen, mask, 0.0)
-        if self._stances:
-            best = self.model.act(seen, self._stances.narrow(seen, mask), 0.0)
+        """Choose the greedy action, or with probability `epsilon` any legal one."""
+        greedy = self.model.act(seen, mask, 0.0)
         tries = self._rng.random(len(mask)) < self.epsilon
         guesses = np.where(mask, self._rng.random(mask.shape), -1.0).argmax(axis=1)
-        actions = np.where(tries, guesses, best)
+        actions = np.where(tries, guesses, greedy)
         return actions, actions != greedy
 
 

@@ -6,8 +6,7 @@ only from stretches in which the other level played greedily, so that neither va
 what the other one's exploration made of it: in some of the markets only the round level
 explores, in the others only the holder level.
 
-The holder level learns values apart for accepted and for refused offers, see `OutcomeDQN`. Where
-it explores, it also takes stances towards holders for a whole episode, see `Stances`. It
+The holder level learns values apart for accepted and for refused offers, see `OutcomeDQN`. It
 remembers what it saw of the other holders, for their lots change what a lot is worth. The round
 level has neither; its observation sums a round up.
 
@@ -39,7 +38,6 @@ from copyright_gym.agents.outcome_dqn import OutcomeDQN
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import PolicyCard, QPolicy
 from copyright_gym.agents.settings import Settings
-from copyright_gym.agents.stances import Stances
 from copyright_gym.agents.traces import Record, by_round, multi_step
 from copyright_gym.agents.training_log import training_log
 from copyright_gym.agents.training_state import load_state, save_state
@@ -131,10 +129,7 @@ class HierarchicalDQN:
             device="cpu",
         )
         memory = memory_for(card.features)
-        stances = None
-        if level == "holder" and settings.stances > 0:
-            stances = Stances(tables.holders, settings.stances, self._rng)
-        return Explorer(model, self._rng, card.order, memory, settings.masked, stances)
+        return Explorer(model, self._rng, card.order, memory, settings.masked)
 
     def _card(self, level: Level) -> PolicyCard:
         """Describe the network of a level."""

@@ -25,8 +25,6 @@ class Settings:
         holder_steps: longest transition of the holder level, in holders.
         final_epsilon: probability of a random action at the end of the exploration.
         exploration: part of the training in which epsilon falls linearly from 1.
-        stances: a market that explores at the holder level takes a stance towards each holder with
-            a probability that is drawn between 0 and this for each episode; see `Stances`.
         calm: part of the markets in which the round level explores and the holder level does not,
             if both are learned.
         double_q: whether the online network chooses the target's action (Double DQN).
@@ -53,8 +51,7 @@ class Settings:
     round_steps: int = 5
     holder_steps: int = 40
     final_epsilon: float = 0.05
-    exploration: float = 0.9
-    stances: float = 0.6
+    exploration: float = 0.5
     calm: float = 0.25
     double_q: bool = False
     tau: float = 0.01

@@ -26,15 +26,8 @@ from copyright_gym.pack import load_pack
 METHOD = "hierarchical"
 METHOD_HOLDER = ("greedy+learned-as-method", "uniform+learned-as-method")
 """The method's holder level under fixed round levels: what the learned round level is worth."""
-_BASELINE: dict[str, Any] = {
-    "remember": False,
-    "outcomes": False,
-    "double_q": True,
-    "stances": 0.0,
-    "exploration": 0.5,
-}
-"""The learned halves of the baselines are Double DQNs on what the environment shows, with
-epsilon-greedy exploration in the first half of their training."""
+_BASELINE = {"remember": False, "outcomes": False, "double_q": True}
+"""The learned halves of the baselines are Double DQNs on what the environment shows."""
 ABLATIONS: dict[str, dict[str, Any]] = {
     METHOD + "-without-memory": {"remember": False},
     METHOD + "-one-step": {"round_steps": 1, "holder_steps": 1},
@@ -43,7 +36,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     METHOD + "-without-order": {"order": None},
     METHOD + "-within-round": {"beyond_round": False},
     METHOD + "-without-masks": {"masked": False},
-    METHOD + "-without-stances": {"stances": 0.0},
 }
 """By name, the settings in which a variant differs from the method."""
 

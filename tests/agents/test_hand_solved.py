@@ -42,7 +42,7 @@ def two_rounds(tmp_path_factory: pytest.TempPathFactory) -> MarketConfig:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_hierarchical_dqn_buys_the_best(tiny: MarketConfig, seed: int) -> None:
-    trainer = HierarchicalDQN(tiny, seed=seed).learn(40_000)
+    trainer = HierarchicalDQN(tiny, seed=seed).learn(20_000)
     episodes = play(tiny, *trainer.policies(), [0])
     assert episodes.bought[0, 0].tolist() == [False, True, True]
     assert episodes.quality[0, -1] == pytest.approx(0.35)
