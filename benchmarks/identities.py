@@ -241,9 +241,9 @@ def identities(
         }
     if as_json:
         rows = {policy: list(map(asdict, gains)) for policy, (gains, _) in found.items()}
-        means = {policy: asdict(mean) for policy, (_, mean) in found.items()}
+        over_holders = {policy: asdict(mean) for policy, (_, mean) in found.items()}
         known = facts(config, evaluation_seed, episodes)
-        return json.dumps({**known, "policies": rows, "means": means}, indent=2)
+        return json.dumps({**known, "policies": rows, "means": over_holders}, indent=2)
     title = (
         f"Pack {load_pack(pack).name}, rho {rho:g}, {episodes} markets of evaluation seed "
         f"{evaluation_seed}, quality model {config.quality}. Utility with one identity, gain of a "

@@ -30,7 +30,7 @@ GRIDS: dict[str, tuple[str, _Make, tuple[float, ...]]] = {
     "uniform+adaptive": ("low", lambda _, x: AdaptiveHolder(x), (0.5, 0.63, 0.8)),
     "all+knapsack": ("markup", KnapsackHolder, (1.0, 1.2, 1.4, 1.6, 2.0)),
     "all+dual-pacing": ("rate", DualPacingHolder, (0.25, 0.5, 1.0, 2.0)),
-    "all+model-adaptive": ("chance", ModelAdaptiveHolder, (0.5, 0.65, 0.75, 0.85)),
+    "all+model-adaptive": ("chance", ModelAdaptiveHolder, (0.5, 0.65, 0.75, 0.85, 0.95)),
 }
 """By contestant: the parameter of its holder policy, how to make it, and the values to try."""
 
