@@ -177,12 +177,14 @@ def _best(gains: Floats) -> tuple[int | None, Floats]:
         gains: float64 (G, n).
 
     Returns:
-        Its index, and its gains on the other half of the markets.
+        Its index, and its gains on the other half of the markets; honesty gains 0.
     """
     half = gains.shape[1] // 2
     means = gains[:, :half].mean(axis=1)
     best = int(means.argmax())
-    return (best, gains[best, half:]) if means[best] > 0 else (None, 0.0 * gains[best, half:])
+    if means[best] > 0:
+        return best, gains[best, half:]
+    return None, np.zeros(gains.shape[1] - half)
 
 
 def misreport(
