@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from copyright_gym.agents.habits import Habits
 from copyright_gym.agents.maskable_dqn import MaskableDQN
 from copyright_gym.agents.memory import Memory
 from copyright_gym.agents.traces import Record
@@ -65,6 +66,11 @@ class Explorer:
         order: visiting order that a holder policy asks for, or None.
         memory: what it remembers of its episode, or None.
         masked: whether it is told what is legal.
+        habits: the habits of markets that explore, or None.
+
+    Attributes:
+        epsilon: float64 (n,) or (1,), the probability of a random action by market.
+        habitual: part of their strength that habits have, in markets that explore.
     """
 
     def __init__(
@@ -74,29 +80,38 @@ class Explorer:
         order: str | None,
         memory: Memory | None = None,
         masked: bool = True,
+        habits: Habits | None = None,
     ) -> None:
         self.model = model
         self.masked = masked
         self.order = order
         self._memory = memory
+        self._habits = habits
         self.epsilon: NDArray[np.float64] = np.ones(1)
+        self.habitual = 1.0
         self._rng = rng
 
     def begin(self, n: int) -> None:
-        """Forget the last episodes."""
+        """Forget the last episodes, and take new habits."""
         if self._memory:
             self._memory.reset(n)
+        if self._habits:
+            exploring = np.broadcast_to(self.epsilon > 0, n)
+            self._habits.reset(self.habitual * exploring)
 
     def see(self, observation: Observations) -> Observations:
         """Append what is remembered."""
         return self._memory.recall(observation) if self._memory else observation
 
     def act(self, seen: Observations, mask: Bools) -> tuple[Actions, Bools]:
-        """Choose the greedy action, or with probability `epsilon` any legal one."""
+        """Choose by habit; without one greedily, or with probability `epsilon` any legal action."""
         greedy = self.model.act(seen, mask, 0.0)
         tries = self._rng.random(len(mask)) < self.epsilon
         guesses = np.where(mask, self._rng.random(mask.shape), -1.0).argmax(axis=1)
         actions = np.where(tries, guesses, greedy)
+        if self._habits:
+            habitual = self._habits.act(seen, mask)
+            actions = np.where(habitual >= 0, habitual, actions)
         return actions, actions != greedy
 
 

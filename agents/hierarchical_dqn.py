@@ -6,9 +6,10 @@ only from stretches in which the other level played greedily, so that neither va
 what the other one's exploration made of it: in some of the markets only the round level
 explores, in the others only the holder level.
 
-The holder level learns values apart for accepted and for refused offers, see `OutcomeDQN`. It
-remembers what it saw of the other holders, for their lots change what a lot is worth. The round
-level has neither; its observation sums a round up.
+The holder level learns values apart for accepted and for refused offers, see `OutcomeDQN`. Where
+it explores, it also has habits for a whole episode, see `Habits`. It remembers what it saw of the
+other holders, for their lots change what a lot is worth. The round level has none of these; its
+observation sums a round up. At first the markets have more money than later.
 
 With one level fixed to a given policy the same trainer makes the learned half of a baseline.
 
@@ -32,6 +33,7 @@ from tqdm import tqdm
 
 from copyright_gym.agents.bins import Bins
 from copyright_gym.agents.collection import Explorer, Fixed, collect
+from copyright_gym.agents.habits import Habits
 from copyright_gym.agents.maskable_dqn import MaskableDQN
 from copyright_gym.agents.memory import memory_for, remembered
 from copyright_gym.agents.outcome_dqn import OutcomeDQN
@@ -55,6 +57,8 @@ from copyright_gym.policies import Level, Policy, as_policy
 
 # Of the progress of a training; the learners act at random before they have seen something.
 _WARM_UP = 0.03
+# Part of the exploration, its last, in which habits fade.
+_FADING = 0.25
 # Seconds between two writings of the state.
 _KEPT_EVERY = 60.0
 
@@ -99,6 +103,8 @@ class HierarchicalDQN:
         self.curve: list[tuple[int, float]] = []
         self._log: Logger | None = None
         self._market = Market(config, self.settings.markets)
+        richer = replace(config, rho=config.rho * self.settings.first_budget)
+        self._first_market = Market(richer, self.settings.markets)
         # Two words, of which the last is not 0: no integer seed of an evaluation gives this.
         self._rng = np.random.default_rng([seed, 1])
         self._round = self._actor("round", round_policy)
@@ -128,8 +134,11 @@ class HierarchicalDQN:
             },
             device="cpu",
         )
+        habits = None
+        if level == "holder" and settings.habits > 0:
+            habits = Habits(tables.holders, settings.habits, self._rng)
         memory = memory_for(card.features)
-        return Explorer(model, self._rng, card.order, memory, settings.masked)
+        return Explorer(model, self._rng, card.order, memory, settings.masked, habits)
 
     def _card(self, level: Level) -> PolicyCard:
         """Describe the network of a level."""
@@ -211,8 +220,9 @@ class HierarchicalDQN:
                     kept = time.monotonic()
                 done = batch / batches
                 self._watch(done)
-                self._set_epsilon(done)
-                rounds, offers = collect(self._market, self._rng, self._round, self._holder)
+                self._explore(done)
+                market = self._market if done >= settings.first_budget_until else self._first_market
+                rounds, offers = collect(market, self._rng, self._round, self._holder)
                 if not settings.beyond_round:
                     offers = by_round(offers, tables.rounds)
                 self.steps += per_batch
@@ -228,7 +238,7 @@ class HierarchicalDQN:
                             uses = replay * float(record.lengths.sum())
                             loss = self._update(models[level], uses, 1.0 - done)
                             self._note(f"{level}/loss", loss)
-                quality = float(self._market.quality.mean())
+                quality = float(market.quality.mean())
                 self._note("quality", quality)
                 if self._log:
                     self._log.dump(self.steps)
@@ -276,7 +286,8 @@ class HierarchicalDQN:
         if self._log:
             self._log.record(name, value)
 
-    def _set_epsilon(self, done: float) -> None:
+    def _explore(self, done: float) -> None:
+        """Set how much both levels explore."""
         settings = self.settings
         left = max(1.0 - done / settings.exploration, 0.0)
         epsilon = np.full(settings.markets, max(left, settings.final_epsilon))
@@ -286,6 +297,7 @@ class HierarchicalDQN:
             if isinstance(actor, Explorer):
                 alone = both and done >= _WARM_UP
                 actor.epsilon = np.where(its_turn, epsilon, 0.0) if alone else epsilon
+                actor.habitual = min(left / _FADING, 1.0)
 
     def _store(self, model: MaskableDQN, record: Record, n_steps: int) -> None:
         new = multi_step(record, n_steps)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Settings:
     """Settings of the training.
 
-    The defaults were tuned on a made-up pack; `holder_steps`, `holder_hidden`, `holder_replay` and
-    `tau` also on the packs `portrait` and `clipart`, on markets that no evaluation uses.
+    The defaults were tuned on a made-up pack; `holder_steps`, `holder_hidden`, `holder_replay`,
+    `tau`, and what concerns exploration also on the packs, on markets that no evaluation uses.
 
     Attributes:
         markets: markets played side by side.
@@ -25,6 +25,12 @@ class Settings:
         holder_steps: longest transition of the holder level, in holders.
         final_epsilon: probability of a random action at the end of the exploration.
         exploration: part of the training in which epsilon falls linearly from 1.
+        habits: a market that explores at the holder level has a habit towards each holder with a
+            probability that is drawn between 0 and this for each episode; see `Habits`. In the last
+            quarter of the exploration habits fade.
+        first_budget: the budget that markets have at first, as a multiple of the real one. A set of
+            lots that pays as a whole only is found while all of it can be bought.
+        first_budget_until: part of the training in which they have it.
         calm: part of the markets in which the round level explores and the holder level does not,
             if both are learned.
         double_q: whether the online network chooses the target's action (Double DQN).
@@ -46,12 +52,15 @@ class Settings:
     learning_rate: float = 2e-3
     batch_size: int = 512
     round_replay: float = 16.0
-    holder_replay: float = 4.0
+    holder_replay: float = 8.0
     kept_episodes: int = 2500
     round_steps: int = 5
     holder_steps: int = 40
     final_epsilon: float = 0.05
-    exploration: float = 0.5
+    exploration: float = 0.9
+    habits: float = 0.6
+    first_budget: float = 4 / 3
+    first_budget_until: float = 0.7
     calm: float = 0.25
     double_q: bool = False
     tau: float = 0.01

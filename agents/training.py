@@ -26,8 +26,17 @@ from copyright_gym.pack import load_pack
 METHOD = "hierarchical"
 METHOD_HOLDER = ("greedy+learned-as-method", "uniform+learned-as-method")
 """The method's holder level under fixed round levels: what the learned round level is worth."""
-_BASELINE = {"remember": False, "outcomes": False, "double_q": True}
-"""The learned halves of the baselines are Double DQNs on what the environment shows."""
+_BASELINE: dict[str, Any] = {
+    "remember": False,
+    "outcomes": False,
+    "double_q": True,
+    "habits": 0.0,
+    "first_budget": 1.0,
+    "exploration": 0.5,
+    "holder_replay": 4.0,
+}
+"""The learned halves of the baselines are Double DQNs on what the environment shows, with
+epsilon-greedy exploration in the first half of their training."""
 ABLATIONS: dict[str, dict[str, Any]] = {
     METHOD + "-without-memory": {"remember": False},
     METHOD + "-one-step": {"round_steps": 1, "holder_steps": 1},
@@ -36,6 +45,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     METHOD + "-without-order": {"order": None},
     METHOD + "-within-round": {"beyond_round": False},
     METHOD + "-without-masks": {"masked": False},
+    METHOD + "-without-habits": {"habits": 0.0},
+    METHOD + "-without-first-budget": {"first_budget": 1.0},
 }
 """By name, the settings in which a variant differs from the method."""
 

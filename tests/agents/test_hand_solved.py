@@ -22,6 +22,7 @@ from copyright_gym.observations import MARKUPS, ROUND_FEATURES
 from copyright_gym.policies import Level
 
 AS_BASELINE = Settings(**training._BASELINE)
+SMALL = Settings(markets=16, holder_hidden=(64, 64))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,7 +43,7 @@ def two_rounds(tmp_path_factory: pytest.TempPathFactory) -> MarketConfig:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_hierarchical_dqn_buys_the_best(tiny: MarketConfig, seed: int) -> None:
-    trainer = HierarchicalDQN(tiny, seed=seed).learn(20_000)
+    trainer = HierarchicalDQN(tiny, seed=seed, settings=SMALL).learn(40_000)
     episodes = play(tiny, *trainer.policies(), [0])
     assert episodes.bought[0, 0].tolist() == [False, True, True]
     assert episodes.quality[0, -1] == pytest.approx(0.35)

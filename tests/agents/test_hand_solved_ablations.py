@@ -19,14 +19,14 @@ from copyright_gym.agents.settings import Settings
 from copyright_gym.agents.training import ABLATIONS, METHOD, METHOD_HOLDER
 
 WITHIN_ROUND = METHOD + "-within-round"
-# With one-step targets or without masks, 20,000 steps are too few to learn to wait.
+# With one-step targets or without masks, these trainings are too short to learn to wait.
 PATIENT = sorted({METHOD, *ABLATIONS} - {WITHIN_ROUND, METHOD + "-one-step"})
 PATIENT.remove(METHOD + "-without-masks")
 
 
 def settings(name: str) -> Settings:
     """Return the settings of the method or of an ablation, for short trainings."""
-    return Settings(markets=16, **ABLATIONS.get(name, {}))
+    return Settings(markets=16, holder_hidden=(64, 64), **ABLATIONS.get(name, {}))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,7 +54,7 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> MarketConfig:
 
 @pytest.mark.parametrize("name", sorted(ABLATIONS))
 def test_each_ablation_buys_the_best(tiny: MarketConfig, name: str) -> None:
-    trainer = HierarchicalDQN(tiny, settings=settings(name)).learn(20_000)
+    trainer = HierarchicalDQN(tiny, settings=settings(name)).learn(40_000)
     episodes = play(tiny, *trainer.policies(), [0])
     assert episodes.bought[0, 0].tolist() == [False, True, True]
     assert episodes.quality[0, -1] == pytest.approx(0.35)
@@ -79,7 +79,7 @@ def test_the_methods_holder_level_buys_the_best_under_a_fixed_round_level(
 def test_the_holder_level_keeps_money_for_a_better_round(late: MarketConfig, name: str) -> None:
     # In the first round the money pays for one lot, 0.30 or 0.25, and leaves too little. In the
     # second it pays for both, 0.55. The round level sets everything aside in both.
-    trainer = HierarchicalDQN(late, round_policy="all", settings=settings(name)).learn(20_000)
+    trainer = HierarchicalDQN(late, round_policy="all", settings=settings(name)).learn(80_000)
     episodes = play(late, *trainer.policies(), [0])
     assert episodes.bought[0].tolist() == [[False, False], [True, True]]
     assert episodes.quality[0, -1] == pytest.approx(0.55)
@@ -88,6 +88,6 @@ def test_the_holder_level_keeps_money_for_a_better_round(late: MarketConfig, nam
 def test_a_holder_level_that_looks_at_one_round_keeps_nothing(late: MarketConfig) -> None:
     # To it the money is worth nothing after the round: it buys the better lot of the first round.
     trainer = HierarchicalDQN(late, round_policy="all", settings=settings(WITHIN_ROUND))
-    episodes = play(late, *trainer.learn(20_000).policies(), [0])
+    episodes = play(late, *trainer.learn(80_000).policies(), [0])
     assert episodes.bought[0].tolist() == [[True, False], [False, False]]
     assert episodes.quality[0, -1] == pytest.approx(0.30)

@@ -1,5 +1,6 @@
 """The joint trainer: reproducible, legal, and better than where it started."""
 
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from copyright_gym.agents import hierarchical_dqn
 from copyright_gym.agents.collection import Explorer, Fixed, collect
 from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
 from copyright_gym.agents.memory import remembered
@@ -44,6 +46,22 @@ def test_same_seed_same_weights(synthetic_pack: str) -> None:
     assert len(first) == 12
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_markets_have_more_money_at_first(
+    synthetic_pack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budgets = []
+
+    def watched(market: Market, *others: Any) -> Any:
+        budgets.append(market.budget)
+        return collect(market, *others)
+
+    monkeypatch.setattr(hierarchical_dqn, "collect", watched)
+    settings = replace(SMALL, first_budget=1.5, first_budget_until=0.6)
+    trainer = HierarchicalDQN(small_config(synthetic_pack), settings=settings).learn(5 * 16 * 6)
+    real = trainer._market.budget
+    assert budgets == pytest.approx([1.5 * real] * 3 + [real] * 2)
 
 
 def test_learns(synthetic_pack: str) -> None:
