@@ -17,6 +17,7 @@ from pathlib import Path
 
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
+from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError, listed
 from copyright_gym.pack import load_pack
 from copyright_gym.policies import Level, Policy, policy_names
@@ -84,7 +85,7 @@ def weights_file(name: str, pack: str) -> Path:
     return folder / f"{name.replace('+', '-')}.safetensors"
 
 
-def load_learned_half(name: str, pack: str = "portrait") -> QPolicy:
+def load_learned_half(name: str, pack: str) -> QPolicy:
     """Load the learned half of a baseline.
 
     Args:
@@ -116,10 +117,14 @@ def load_learned_half(name: str, pack: str = "portrait") -> QPolicy:
     return policy
 
 
-uniform_learned = functools.partial(load_learned_half, "uniform+learned")
-greedy_learned = functools.partial(load_learned_half, "greedy+learned")
-learned_uniform = functools.partial(load_learned_half, "learned+uniform")
-learned_greedy = functools.partial(load_learned_half, "learned+greedy")
+def _half_for(name: str, config: MarketConfig) -> QPolicy:
+    return load_learned_half(name, config.pack)
+
+
+uniform_learned = functools.partial(_half_for, "uniform+learned")
+greedy_learned = functools.partial(_half_for, "greedy+learned")
+learned_uniform = functools.partial(_half_for, "learned+uniform")
+learned_greedy = functools.partial(_half_for, "learned+greedy")
 
 
 def pair_halves(text: str) -> list[str]:

@@ -6,103 +6,31 @@ gamma = 1, since the horizon is part of the observation, and for as many gradien
 in 16 markets side by side as the defaults make in one.
 
 Source: Schulman et al. 2017, arXiv:1707.06347; Haarnoja et al. 2018, arXiv:1801.01290; Mnih et al.
-2015. Trained networks are kept as plain arrays and played in NumPy.
+2015.
 """
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 from stable_baselines3 import DQN, PPO, SAC
 from torch import nn
 
+from copyright_gym.agents.network_policy import Arrays, NetworkPolicy
 from copyright_gym.agents.sb3_vec_env import SB3VecEnv
 from copyright_gym.config import MarketConfig
 from copyright_gym.envs.vector_base import VectorMarketEnv
 from copyright_gym.errors import OptionError, PolicyError
-from copyright_gym.policies import Level
 from copyright_gym.tables import make_tables
 
 _ENVS = 16
 _ROLLOUTS = {"ppo": 4 * _ENVS, "sac": _ENVS, "dqn": 4 * _ENVS}
 """Decisions of the shortest rollout: they are made in whole ones."""
 FLAT = tuple(_ROLLOUTS)
-
-Arrays = dict[str, NDArray[Any]]
-
-
-class NetworkPolicy:
-    """A trained multi-layer perceptron, played without exploration.
-
-    Args:
-        arrays: `algorithm`, `settings` of the training as JSON, and `weight` and `bias` of each
-            layer by number, as "0.weight".
-
-    Attributes:
-        settings: those of the training in which it differs from the library's defaults.
-        holders: number of holders that it must play with; None for any.
-    """
-
-    order: str | None = None
-    stateless: ClassVar[bool] = True
-
-    def __init__(self, arrays: Arrays) -> None:
-        self.arrays = arrays
-        self.algorithm = str(arrays["algorithm"])
-        # Files of earlier versions have no settings.
-        self.settings: dict[str, Any] = json.loads(str(arrays.get("settings", "{}")))
-        self.level: Level = "holder" if self.algorithm == "dqn" else "joint"
-        count = sum(name.endswith(".weight") for name in arrays)
-        self._layers = [(arrays[f"{i}.weight"], arrays[f"{i}.bias"]) for i in range(count)]
-        outputs = len(self._layers[-1][1])
-        self.holders = outputs - 1 if self.level == "joint" else None
-
-    def reset(self, n: int, rng: np.random.Generator) -> None:
-        """Do nothing: the policy has no state."""
-
-    def act(self, observation: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[Any]:
-        """Choose the mean action, or the legal action of highest value."""
-        x = observation
-        for number, (weight, bias) in enumerate(self._layers):
-            x = x @ weight.T + bias
-            if number < len(self._layers) - 1:
-                x = np.tanh(x) if self.algorithm == "ppo" else np.maximum(x, 0)
-        if self.algorithm == "dqn":
-            return np.asarray(np.where(mask, x, -np.inf).argmax(axis=1))
-        bounded = np.clip(x, -1, 1) if self.algorithm == "ppo" else np.tanh(x)
-        return bounded.astype(np.float32)
-
-    def data(self) -> bytes:
-        """Return the arrays as the bytes of an npz file."""
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **self.arrays)
-        return buffer.getvalue()
-
-
-def load_network(path: str | Path) -> NetworkPolicy:
-    """Read what `NetworkPolicy.data` gave.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The policy.
-
-    Raises:
-        PolicyError: the file is missing or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return NetworkPolicy(dict(file))
-    except (OSError, KeyError, ValueError) as error:
-        raise PolicyError(f"{path} is no file of a flat policy: {error}") from error
 
 
 def train_flat(algorithm: str, config: MarketConfig, *, seed: int, steps: int) -> NetworkPolicy:

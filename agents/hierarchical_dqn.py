@@ -70,8 +70,9 @@ class HierarchicalDQN:
         config: options of the markets.
         seed: seed of weights, exploration and markets. Its markets are none that an evaluation
             with integer seeds meets.
-        round_policy: name or policy; None learns this level.
-        holder_policy: name or policy; None learns this level.
+        round_policy: name or policy; None learns this level. One that knows the budget of its
+            market must be given by name, unless `settings.first_budget` is 1.
+        holder_policy: likewise.
         settings: settings of the training.
 
     Attributes:
@@ -107,8 +108,19 @@ class HierarchicalDQN:
         self._first_market = Market(richer, self.settings.markets)
         # Two words, of which the last is not 0: no integer seed of an evaluation gives this.
         self._rng = np.random.default_rng([seed, 1])
+        self._given: dict[Level, str | Policy | None] = {
+            "round": round_policy,
+            "holder": holder_policy,
+        }
         self._round = self._actor("round", round_policy)
         self._holder = self._actor("holder", holder_policy)
+        # A policy that knows the market must know the richer one, too.
+        self._first_round, self._first_holder = (
+            Fixed(as_policy(policy, level, richer), self._rng) if policy is not None else actor
+            for (level, policy), actor in zip(
+                self._given.items(), (self._round, self._holder), strict=True
+            )
+        )
 
     def _actor(self, level: Level, policy: str | Policy | None) -> Explorer | Fixed:
         settings = self.settings
@@ -221,8 +233,11 @@ class HierarchicalDQN:
                 done = batch / batches
                 self._watch(done)
                 self._explore(done)
-                market = self._market if done >= settings.first_budget_until else self._first_market
-                rounds, offers = collect(market, self._rng, self._round, self._holder)
+                if done < settings.first_budget_until:
+                    market, players = self._first_market, (self._first_round, self._first_holder)
+                else:
+                    market, players = self._market, (self._round, self._holder)
+                rounds, offers = collect(market, self._rng, *players)
                 if not settings.beyond_round:
                     offers = by_round(offers, tables.rounds)
                 self.steps += per_batch
@@ -268,7 +283,7 @@ class HierarchicalDQN:
             "steps": self.budget,
             "market": asdict(self.config) | {"pack": pack_fingerprint(self._market.tables.pack)},
             "settings": asdict(self.settings),
-            "levels": list(self._models()),
+            "levels": {level: _named(policy) for level, policy in self._given.items()},
         }
 
     def _keep(self, state: Path, batch: int) -> None:
@@ -343,6 +358,13 @@ class HierarchicalDQN:
             return actor.policy
         card = replace(self._card(level), provenance=provenance)
         return QPolicy(card, actor.model.q_net.q_net.state_dict())
+
+
+def _named(policy: str | Policy | None) -> str:
+    """Return a word for what plays a level."""
+    if policy is None or isinstance(policy, str):
+        return policy or "learned"
+    return f"{type(policy).__module__}.{type(policy).__qualname__}"
 
 
 class _BinsExtractor(BaseFeaturesExtractor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ class SB3Policy:
 
     Models that take `action_masks` (MaskableDQN, sb3-contrib's MaskablePPO) get the mask. Any
     other model's illegal choice falls to the highest legal action below it: masks forbid what
-    costs the same as a lower action, so both mean the same offer.
+    costs the same as a lower action, so both mean the same offer. A recurrent model
+    (sb3-contrib's RecurrentPPO) keeps its state from step to step of an episode.
 
     Args:
         model: The trained model.
@@ -25,23 +26,24 @@ class SB3Policy:
         order: Visiting order that a holder policy asks for, or None.
     """
 
-    stateless: ClassVar[bool] = True
-
     def __init__(self, model: Any, level: Level, order: str | None = None) -> None:
         if level not in LEVELS:
             raise PolicyError(f"unknown level {level!r}; known: {listed(LEVELS)}")
         self.model = model
         self.level: Level = level
         self.order = order
+        self.stateless = not hasattr(getattr(model, "policy", None), "lstm_actor")
+        self._state: tuple[NDArray[Any], ...] | None = None
         self._masked = "action_masks" in inspect.signature(model.predict).parameters
 
     def reset(self, n: int, rng: np.random.Generator) -> None:
-        """Begin new episodes; nothing is kept between steps.
+        """Begin new episodes.
 
         Args:
             n: Number of markets.
             rng: Not used; the model plays deterministically.
         """
+        self._state = None
 
     def act(self, observation: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[Any]:
         """Choose an action for each market.
@@ -53,10 +55,12 @@ class SB3Policy:
         Returns:
             int64 (n,); at level "joint" float32 (n, 1 + H).
         """
+        given = {"action_masks": mask} if self._masked else {}
+        actions, self._state = self.model.predict(
+            observation, state=self._state, deterministic=True, **given
+        )
         if self._masked:
-            actions, _ = self.model.predict(observation, deterministic=True, action_masks=mask)
             return np.asarray(actions)
-        actions, _ = self.model.predict(observation, deterministic=True)
         if self.level == "joint":
             return np.asarray(actions)
         allowed = mask & (np.arange(mask.shape[1]) <= np.asarray(actions)[:, None])

@@ -23,7 +23,7 @@ class Record:
         masks: bool (k, n, a); True where an action was legal.
         actions: int64 (k, n).
         rewards: float64 (k, n).
-        explored: bool (k, n); True where the action was random and not greedy.
+        explored: bool (k, n); True where the action was not the greedy one.
         accepted: bool (k, n); True where the action was an offer that was accepted.
         disturbed: bool (k, n); True where the other level explored on the way from this step to
             the next one or to the end.

@@ -103,6 +103,19 @@ def train_to_files(
     return written
 
 
+def settings_of(name: str) -> Settings:
+    """Return the settings that `train` gives to a contestant.
+
+    Args:
+        name: as for `train`.
+
+    Returns:
+        The settings.
+    """
+    plain = name in (*TRAINED_BASELINES, *TRAINED_RANDOM)
+    return Settings(**(_BASELINE if plain else ABLATIONS.get(name, {})))
+
+
 def train(
     name: str,
     *,
@@ -137,14 +150,12 @@ def train(
     both = name in (METHOD, *ABLATIONS)
     halves = [LEARNED, LEARNED] if both else name.split("+")
     round_policy, holder_policy = (None if half.startswith(LEARNED) else half for half in halves)
-    plain = name in (*TRAINED_BASELINES, *TRAINED_RANDOM)
-    changes = _BASELINE if plain else ABLATIONS.get(name, {})
     trainer = WatchedDQN(
         MarketConfig(pack=pack, rho=rho),
         seed=seed,
         round_policy=round_policy,
         holder_policy=holder_policy,
-        settings=Settings(**changes),
+        settings=settings_of(name),
     )
     text = f"training {name}" if progress else None
     trainer.learn(steps, progress=text, state=state, log=log)

@@ -27,7 +27,8 @@ from copyright_gym.agents.baselines import (
     pair_halves,
 )
 from copyright_gym.agents.evolution import LinearHolder, load_linear
-from copyright_gym.agents.flat import FLAT, NetworkPolicy, load_network
+from copyright_gym.agents.flat import FLAT
+from copyright_gym.agents.network_policy import NetworkPolicy, load_network
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.agents.training import ABLATIONS, METHOD, METHOD_HOLDER
 from copyright_gym.config import MarketConfig
@@ -123,39 +124,44 @@ def policy_fingerprints(name: str) -> list[str]:
     return [_sha256(path) for path in _named_files(name)]
 
 
-def files_training(name: str) -> tuple[int | None, int]:
-    """Tell how the policy files that a contestant names were trained, by their cards.
+def halves_training(name: str, config: MarketConfig) -> tuple[int | None, int]:
+    """Tell how a contestant's halves were trained that come with their cards.
+
+    These are policy files that it names, and learned halves of baselines that ship.
 
     Args:
-        name: the contestant.
+        name: the contestant, one that is not trained first.
+        config: options of the markets.
 
     Returns:
-        The seed, None if files differ in it, and the steps; None and 0 if it names no file.
+        The seed, None if halves differ in it, and the steps; None and 0 if it has no such half.
     """
-    cards = _cards(name)
+    cards = _cards(name, config)
     seeds = {card.get("seed") for card in cards}
     steps = max((int(card.get("steps", 0)) for card in cards), default=0)
     return seeds.pop() if len(seeds) == 1 else None, steps
 
 
-def files_pack(name: str) -> dict[str, str]:
-    """Tell on which pack the policy files that a contestant names were trained, by their cards.
+def halves_pack(name: str, config: MarketConfig) -> dict[str, str]:
+    """Tell on which pack a contestant's halves were trained that come with their cards.
 
     Args:
-        name: the contestant.
+        name: as for `halves_training`.
+        config: options of the markets.
 
     Returns:
-        `trained_on` and `trained_on_sha256`; nothing if it names no file or files differ in them.
+        `trained_on` and `trained_on_sha256`; nothing if it has no such half or they differ.
     """
-    packs = {(card.get("pack"), card.get("pack_sha256")) for card in _cards(name)}
+    packs = {(card.get("pack"), card.get("pack_sha256")) for card in _cards(name, config)}
     if len(packs) != 1:
         return {}
     told = zip(("trained_on", "trained_on_sha256"), packs.pop(), strict=True)
     return {key: value for key, value in told if value is not None}
 
 
-def _cards(name: str) -> list[dict[str, Any]]:
-    return [load_q_policy(path).card.provenance for path in _named_files(name)]
+def _cards(name: str, config: MarketConfig) -> list[dict[str, Any]]:
+    policies = _policies(name, _shown(name, config), {})
+    return [policy.card.provenance for policy in policies if isinstance(policy, QPolicy)]
 
 
 def _named_files(name: str) -> list[Path]:
@@ -220,15 +226,17 @@ def policy_settings(
         files: as in `play_contestant`.
 
     Returns:
-        JSON values: of a Q-network the settings of its training, of a policy file all that its
-        card says of where it comes from and the file's SHA-256, of others the numbers and texts
-        among their public attributes, with the settings of the training if there was one.
+        JSON values: of a Q-network that was trained for this the settings of its training, of
+        another all that its card says of where it comes from, with a policy file's SHA-256, of
+        others the numbers and texts among their public attributes, with the settings of the
+        training if there was one.
     """
-    policies = _policies(name, _shown(name, config), files)
-    found = {policy.level: _settings(policy) for policy in policies}
+    found: dict[Level, dict[str, Any]] = {}
+    for policy in _policies(name, _shown(name, config), files):
+        brought = isinstance(policy, QPolicy) and not files
+        found[policy.level] = dict(policy.card.provenance) if brought else _settings(policy)
     for path in _named_files(name):
-        card = load_q_policy(path).card
-        found[card.level] = {**card.provenance, "sha256": _sha256(path)}
+        found[load_q_policy(path).card.level]["sha256"] = _sha256(path)
     return found
 
 

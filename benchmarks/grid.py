@@ -31,8 +31,8 @@ from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.contestants import (
     ORACLE,
     HoldersError,
-    files_pack,
-    files_training,
+    halves_pack,
+    halves_training,
     label,
     play_contestant,
     policy_settings,
@@ -131,9 +131,12 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
     files: dict[str, Path] = {}
     if cell.training_seed is not None:
         folder = out / FOLDER / cell.training_key
-        files = train_files(
-            cell.policy, cell.training_config, cell.training_seed, cell.steps, folder
-        )
+        try:
+            files = train_files(
+                cell.policy, cell.training_config, cell.training_seed, cell.steps, folder
+            )
+        except OptionError as error:
+            raise OptionError(f"{cell.policy}: {error}") from error
     pack = load_pack(config.pack)
     settings = _settings(cell, files)
     values = {}
@@ -150,7 +153,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
         settings[NOT_PLAYED] = str(error)
     seed, steps = cell.training_seed, cell.steps
     if seed is None:
-        seed, steps = files_training(cell.policy)
+        seed, steps = halves_training(cell.policy, config)
     constant = {
         "policy": label(cell.policy),
         "training_seed": seed,
@@ -193,7 +196,7 @@ def _settings(cell: Cell, files: dict[str, Path]) -> dict[str, Any]:
         source = load_pack(cell.source)
         settings |= {"trained_on": source.name, "trained_on_sha256": pack_fingerprint(source)}
     elif cell.source is not None:
-        settings |= files_pack(cell.policy)
+        settings |= halves_pack(cell.policy, cell.config)
     if cell.config.quality == LIVE:
         from copyright_gym.art.live import live_quality, studio_name
 
@@ -245,6 +248,15 @@ def _schema(folder: str) -> pa.Schema:
     return LIVE_SCHEMA if folder == LIVE else GRID_SCHEMA
 
 
+def _read_cell(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, schema=_schema(path.parent.name))
+    except pa.ArrowException as error:
+        raise OptionError(
+            f"{path} is damaged ({error}); remove it, and the same command makes it again"
+        ) from error
+
+
 def read_grid(out: Path, folder: str = "cells") -> pa.Table:
     """Read all cells of a benchmark.
 
@@ -256,12 +268,13 @@ def read_grid(out: Path, folder: str = "cells") -> pa.Table:
         The rows, ordered by the cells' names.
 
     Raises:
-        OptionError: there is no cell, or cells of different versions of a pack are mixed.
+        OptionError: there is no cell, one is damaged, or cells of different versions of a pack are
+            mixed.
     """
     paths = sorted((out / folder).glob("*.parquet"))
     if not paths:
         raise OptionError(f"no cells in {out / folder}; make them with: copyright-gym bench run")
-    tables = [pq.read_table(path, schema=_schema(folder)) for path in paths]
+    tables = [_read_cell(path) for path in paths]
     versions: dict[str, dict[str, list[str]]] = {}
     for path, table in zip(paths, tables, strict=True):
         pack, version = table["pack"][0].as_py(), table["pack_sha256"][0].as_py()

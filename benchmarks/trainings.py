@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from copyright_gym.agents.evolution import evolve
 from copyright_gym.agents.flat import FLAT, train_flat
-from copyright_gym.agents.q_policy import QPolicy
-from copyright_gym.agents.training import describe, train
+from copyright_gym.agents.q_policy import QPolicy, load_q_policy
+from copyright_gym.agents.training import describe, settings_of, train
 from copyright_gym.benchmarks.cells import Cell
 from copyright_gym.benchmarks.contestants import EVOLVED, expand, is_trained
 from copyright_gym.benchmarks.learning_curves import CURVE, curve_bytes
 from copyright_gym.config import MarketConfig
-from copyright_gym.errors import PolicyError
+from copyright_gym.errors import OptionError, PolicyError, listed
 from copyright_gym.whole_file import write_whole
 
 FOLDER = "trained"
@@ -52,6 +53,7 @@ def ready(
 
     Raises:
         PolicyError: a name is unknown, or a training is missing.
+        OptionError: a training had other settings than it would have now.
     """
     found: dict[str, dict[str, Path]] = {}
     for name in expand(names):
@@ -71,6 +73,7 @@ def ready(
                 f"--policies {name} --packs {config.pack} --rho {config.rho:g} "
                 f"--seeds {trainings.seed} --steps {trainings.steps} --out {trainings.out}"
             )
+        _check_settings(name, folder)
         found[name] = _files(folder)
     return found
 
@@ -90,8 +93,13 @@ def train_files(
 
     Returns:
         The policy files of the learned levels, and what was written beside them, by stem.
+
+    Raises:
+        OptionError: the budget is too small, or the files are of a training with other settings.
     """
-    if not _finished(folder):
+    if _finished(folder):
+        _check_settings(name, folder)
+    else:
         draft = folder.with_name(f".{folder.name}.draft{os.getpid()}")
         _write_training(name, config, seed, steps, draft)
         _keep(draft, folder)
@@ -117,6 +125,18 @@ def _write_training(name: str, config: MarketConfig, seed: int, steps: int, draf
 
 def _finished(folder: Path) -> bool:
     return folder.is_dir() and any(path.name != CURVE for path in folder.iterdir())
+
+
+def _check_settings(name: str, folder: Path) -> None:
+    wanted = json.loads(json.dumps(asdict(settings_of(name))))
+    for path in sorted(folder.glob("*.safetensors")):
+        had = load_q_policy(path).card.provenance.get("settings", {})
+        other = [key for key in {**wanted, **had} if had.get(key) != wanted.get(key)]
+        if other:
+            raise OptionError(
+                f"{folder} holds a training of {name!r} with other settings ({listed(other)}); use "
+                "another folder, or remove it and the cells that were played with it"
+            )
 
 
 def _files(folder: Path) -> dict[str, Path]:

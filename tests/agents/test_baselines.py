@@ -34,7 +34,7 @@ def test_learned_halves_are_in_the_registry(
     name: str, synthetic_pack: str, brief_weights: Path
 ) -> None:
     level = "round" if name.startswith("learned") else "holder"
-    policy = make_policy(name, level, pack=synthetic_pack)
+    policy = make_policy(name, level, config=MarketConfig(pack=synthetic_pack))
     assert isinstance(policy, QPolicy)
     assert policy.level == level
     assert policy.card.provenance["command"].startswith("copyright-gym train baselines --pack")

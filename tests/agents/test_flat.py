@@ -9,7 +9,8 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 from tiny_market import make_tiny_pack, tiny_config
 
 from copyright_gym import Market, MarketConfig, play, play_joint
-from copyright_gym.agents.flat import FLAT, NetworkPolicy, load_network, train_flat
+from copyright_gym.agents.flat import FLAT, train_flat
+from copyright_gym.agents.network_policy import NetworkPolicy, load_network
 from copyright_gym.agents.sb3_vec_env import SB3VecEnv
 from copyright_gym.errors import OptionError, PolicyError
 from copyright_gym.observations import MARKUPS

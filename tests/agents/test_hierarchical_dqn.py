@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from copyright_gym import policies
 from copyright_gym.agents import hierarchical_dqn
 from copyright_gym.agents.collection import Explorer, Fixed, collect
 from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
@@ -18,6 +19,7 @@ from copyright_gym.agents.settings import Settings
 from copyright_gym.agents.training import ABLATIONS, METHOD, train
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError
+from copyright_gym.heuristics import GreedyHolder
 from copyright_gym.market import Market
 from copyright_gym.policies import make_policy
 from copyright_gym.rollout import play
@@ -62,6 +64,28 @@ def test_markets_have_more_money_at_first(
     trainer = HierarchicalDQN(small_config(synthetic_pack), settings=settings).learn(5 * 16 * 6)
     real = trainer._market.budget
     assert budgets == pytest.approx([1.5 * real] * 3 + [real] * 2)
+
+
+def test_given_policies_know_the_market_that_they_play_in(
+    synthetic_pack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+
+    class Knowing(GreedyHolder):
+        def __init__(self, config: MarketConfig) -> None:
+            super().__init__()
+            self._rho = config.rho
+
+        def reset(self, n: int, rng: np.random.Generator) -> None:
+            super().reset(n, rng)
+            told.append(self._rho)
+
+    monkeypatch.setattr(policies, "_registry", dict(policies._registry))
+    policies.register_policy("knowing", "holder", Knowing)
+    settings = replace(SMALL, first_budget=1.5, first_budget_until=0.6)
+    config = small_config(synthetic_pack)
+    HierarchicalDQN(config, holder_policy="knowing", settings=settings).learn(5 * 16 * 6)
+    assert told == pytest.approx([1.5 * config.rho] * 3 + [config.rho] * 2)
 
 
 def test_learns(synthetic_pack: str) -> None:

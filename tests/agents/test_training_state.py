@@ -88,6 +88,10 @@ def test_a_state_of_another_training_or_a_damaged_one_is_refused(
         _trainer(synthetic_pack, seed=4).learn(2 * STEPS, state=state)
     with pytest.raises(OptionError, match="levels"):
         _trainer(synthetic_pack, holder_policy="greedy").learn(STEPS, state=state)
+    under = tmp_path / "under.safetensors"
+    _trainer(synthetic_pack, round_policy="uniform").learn(STEPS, state=under)
+    with pytest.raises(OptionError, match="levels"):
+        _trainer(synthetic_pack, round_policy="greedy").learn(STEPS, state=under)
     for damage in (state.read_bytes()[:-100], b"nonsense"):
         state.write_bytes(damage)
         with pytest.raises(OptionError, match="damaged"):

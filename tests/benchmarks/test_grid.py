@@ -13,6 +13,7 @@ import pytest
 import stable_baselines3
 
 from copyright_gym import cli, policies
+from copyright_gym.agents import training
 from copyright_gym.agents.q_policy import load_q_policy
 from copyright_gym.agents.settings import Settings
 from copyright_gym.benchmarks import grid
@@ -88,7 +89,7 @@ def test_run_resume_and_read(
     assert rows["commit"].str.len().min() > 0
     assert np.isfinite(rows.loc[rows["policy"] == "oracle", "gini"]).all()
     said = rows.groupby("policy")["settings"].first().map(json.loads).map(lambda s: s["policy"])
-    plain = asdict(Settings(remember=False, outcomes=False, double_q=True))
+    plain = asdict(Settings(**training._BASELINE))
     assert said["uniform+learned"]["holder"] == json.loads(json.dumps(plain))
     assert said["uniform+greedy"] == {"round": {}, "holder": {"markup": 1.2}}
     assert set(rows["gymnasium"]) == {gym.__version__}
@@ -158,6 +159,49 @@ def test_rows_of_policy_files_tell_their_training(
     run_grid(cells(synthetic_pack, f"mine=uniform+{other}"), tmp_path)
     with pytest.raises(OptionError, match=r"'mine' .training seed 0. has two results on a market"):
         by_training(read_grid(tmp_path))
+
+
+def test_rows_of_shipped_halves_tell_their_training(
+    synthetic_pack: str, brief_weights: Path, tmp_path: Path
+) -> None:
+    run_grid(cells(synthetic_pack, "all+uniform+learned"), tmp_path)
+    row = read_grid(tmp_path).to_pylist()[0]
+    card = load_q_policy(brief_weights / "uniform-learned.safetensors").card.provenance
+    assert row["training_seed"] == card["seed"]
+    assert row["training_steps"] == card["steps"] > 0
+    assert json.loads(row["settings"])["policy"] == {"round": {}, "holder": card}
+
+
+def test_shipped_halves_are_those_of_the_pack() -> None:
+    for pack in ("cartoon", "portrait"):
+        settings = policy_settings("all+uniform+learned", MarketConfig(pack=pack), {})
+        assert settings["holder"]["pack"] == pack
+
+
+def test_a_training_with_other_settings_is_refused(
+    synthetic_pack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = cells(synthetic_pack, "uniform+learned")
+    run_grid([first], tmp_path)
+    monkeypatch.setitem(training._BASELINE, "exploration", 0.75)
+    run_grid([first, second], tmp_path)  # what was played stays, what is new trains anew
+    (tmp_path / first.path).unlink()
+    with pytest.raises(OptionError, match=r"'uniform\+learned' with other settings .exploration."):
+        run_grid([first], tmp_path)
+
+
+def test_errors_name_the_cell(
+    synthetic_pack: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brief = replace(cells(synthetic_pack, "uniform+learned")[0], steps=100)
+    with pytest.raises(OptionError, match=r"uniform\+learned: steps must be at least"):
+        run_grid([brief], tmp_path)
+    (cell,) = cells(synthetic_pack, "uniform+greedy")
+    run_grid([cell], tmp_path)
+    path = tmp_path / cell.path
+    path.write_bytes(path.read_bytes()[:-100])
+    assert cli.main(["bench", "report", str(tmp_path)]) == 1
+    assert f"{path} is damaged" in capsys.readouterr().err
 
 
 def test_two_budgets_of_trainings_in_one_folder_are_refused(

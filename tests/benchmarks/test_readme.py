@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from markdown_tables import tables
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -11,24 +12,12 @@ RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 REPORT = (ROOT / "benchmarks" / "results" / "report.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
-Row = dict[str, str]
-
 
 @pytest.mark.parametrize("code", BLOCKS)
 def test_code_runs(code: str, synthetic_pack: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert '"portrait"' in code
     exec(code.replace('"portrait"', repr(synthetic_pack)), {})
     assert -1 <= float(capsys.readouterr().out) <= 1
-
-
-def tables(text: str) -> list[list[Row]]:
-    """The tables of a Markdown text, each row by the titles of its columns."""
-    found = []
-    for block in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
-        lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines())
-        header, _, *rows = lines
-        found.append([dict(zip(header, row, strict=True)) for row in rows])
-    return found
 
 
 def test_results_are_those_of_the_report() -> None:
