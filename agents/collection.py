@@ -97,7 +97,7 @@ class Explorer:
             self._memory.reset(n)
         if self._habits:
             exploring = np.broadcast_to(self.epsilon > 0, n)
-            self._habits.reset(self.habitual * exploring)
+            self._habits.reset(np.where(exploring, self.habitual, 0.0))
 
     def see(self, observation: Observations) -> Observations:
         """Append what is remembered."""

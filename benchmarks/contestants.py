@@ -233,8 +233,10 @@ def policy_settings(
     """
     found: dict[Level, dict[str, Any]] = {}
     for policy in _policies(name, _shown(name, config), files):
-        brought = isinstance(policy, QPolicy) and not files
-        found[policy.level] = dict(policy.card.provenance) if brought else _settings(policy)
+        if isinstance(policy, QPolicy) and not files:
+            found[policy.level] = dict(policy.card.provenance)
+        else:
+            found[policy.level] = _settings(policy)
     for path in _named_files(name):
         found[load_q_policy(path).card.level]["sha256"] = _sha256(path)
     return found
