@@ -17,7 +17,7 @@ from copyright_gym import (
     policy_names,
     register_policy,
 )
-from copyright_gym.errors import MissingExtraError, OptionError, PackError, PolicyError
+from copyright_gym.errors import MissingExtraError, OptionError, PolicyError
 from copyright_gym.heuristics import (
     GreedyHolder,
     GreedyRound,
@@ -116,9 +116,11 @@ def test_wrong_objects(policy):
 def test_policies_follow_the_protocol(level, synthetic_pack):
     config = MarketConfig(pack=synthetic_pack, holders=2, rounds=2, visible_expectations=True)
     for name in policy_names(level):
+        if "learned" in name:  # has weights for embedded packs only; see test_baselines.py
+            continue
         try:
             policy = make_policy(name, level, config=config)
-        except (MissingExtraError, PackError):  # a learned policy comes with its pack
+        except MissingExtraError:
             continue
         assert isinstance(policy, Policy)
         assert policy.level == level
