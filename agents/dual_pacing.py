@@ -31,7 +31,7 @@ class DualPacingHolder:
     level: Level = "holder"
     order: str | None = None
 
-    def __init__(self, config: MarketConfig, rate: float = 0.5) -> None:
+    def __init__(self, config: MarketConfig, rate: float = 0.25) -> None:
         self.config, self.rate = config, rate
         self._ledger = Ledger(config)
         self._values = LotValues(config)

@@ -34,7 +34,7 @@ class ModelAdaptiveHolder:
     level: Level = "holder"
     order: str | None = None
 
-    def __init__(self, config: MarketConfig, chance: float = 0.85, margin: float = 0.95) -> None:
+    def __init__(self, config: MarketConfig, chance: float = 0.75, margin: float = 0.95) -> None:
         self.config, self.chance, self.margin = config, chance, margin
         self._ledger = Ledger(config)
         self._search = OracleSearch(config, random_starts=4)

@@ -29,7 +29,7 @@ from copyright_gym.tables import make_tables
 
 Floats = NDArray[np.float64]
 
-REPORTS = (0.7, 0.8, 0.9, 1.1, 1.25, 1.5)
+REPORTS = (0.7, 0.8, 0.9, 1.1, 1.25, 1.5, 1.75, 2.0)
 """Factors by which a holder scales its expectations."""
 
 

@@ -7,6 +7,7 @@ one with the highest mean quality over all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -17,22 +18,45 @@ from copyright_gym.agents.knapsack import KnapsackHolder
 from copyright_gym.agents.model_adaptive import ModelAdaptiveHolder
 from copyright_gym.benchmarks.text import markdown_table
 from copyright_gym.config import MarketConfig
-from copyright_gym.heuristics import GreedyHolder
+from copyright_gym.heuristics import GreedyHolder, GreedyRound
 from copyright_gym.policies import Policy
 from copyright_gym.rollout import play
 
 FIRST_SEED = 500_000
 """Seed of the first market."""
 
-_Make = Callable[[MarketConfig, float], Policy]
-GRIDS: dict[str, tuple[str, _Make, tuple[float, ...]]] = {
-    "greedy+greedy": ("markup", lambda _, x: GreedyHolder(x), (0.9, 1.0, 1.2, 1.4, 1.6)),
-    "uniform+adaptive": ("low", lambda _, x: AdaptiveHolder(x), (0.5, 0.63, 0.8)),
-    "all+knapsack": ("markup", KnapsackHolder, (1.0, 1.2, 1.4, 1.6, 2.0)),
-    "all+dual-pacing": ("rate", DualPacingHolder, (0.25, 0.5, 1.0, 2.0)),
-    "all+model-adaptive": ("chance", ModelAdaptiveHolder, (0.5, 0.65, 0.75, 0.85, 0.95)),
-}
-"""By contestant: the parameter of its holder policy, how to make it, and the values to try."""
+
+class Grid(NamedTuple):
+    """Values of a parameter of a contestant.
+
+    Attributes:
+        name: the contestant.
+        parameter: the parameter's name.
+        make: makes both of its halves for a value.
+        values: the values to try; the default is one of them.
+    """
+
+    name: str
+    parameter: str
+    make: Callable[[MarketConfig, float], tuple[str | Policy, str | Policy]]
+    values: tuple[float, ...]
+
+
+_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9)
+_MARKUPS = (0.9, 1.0, 1.2, 1.4, 1.6)
+_DEARER = (1.0, 1.2, 1.4, 1.6, 2.0)
+_CHANCES = (0.5, 0.65, 0.75, 0.85, 0.95)
+_RATES = (0.25, 0.5, 1.0, 2.0)
+GRIDS = (
+    Grid("greedy+uniform", "share", lambda _, x: (GreedyRound(x), "uniform"), _SHARES),
+    Grid("greedy+greedy", "share", lambda _, x: (GreedyRound(x), "greedy"), _SHARES),
+    Grid("greedy+greedy", "markup", lambda _, x: ("greedy", GreedyHolder(x)), _MARKUPS),
+    Grid("uniform+adaptive", "low", lambda _, x: ("uniform", AdaptiveHolder(x)), (0.5, 0.63, 0.8)),
+    Grid("all+knapsack", "markup", lambda c, x: ("all", KnapsackHolder(c, x)), _DEARER),
+    Grid("all+dual-pacing", "rate", lambda c, x: ("all", DualPacingHolder(c, x)), _RATES),
+    Grid("all+model-adaptive", "chance", lambda c, x: ("all", ModelAdaptiveHolder(c, x)), _CHANCES),
+)
+"""What is compared."""
 
 
 def tune(packs: Sequence[str], rhos: Sequence[float], episodes: int) -> str:
@@ -52,17 +76,17 @@ def tune(packs: Sequence[str], rhos: Sequence[float], episodes: int) -> str:
     """
     seeds = range(FIRST_SEED, FIRST_SEED + episodes)
     lines = []
-    tried = [(name, value) for name, (_, _, values) in GRIDS.items() for value in values]
-    for name, value in tqdm(tried, unit="value", disable=None):
-        parameter, make, _ = GRIDS[name]
+    tried = [(grid, value) for grid in GRIDS for value in grid.values]
+    for grid, value in tqdm(tried, unit="value", disable=None):
         means = [
             [
-                play(config, name.partition("+")[0], make(config, value), seeds).quality[:, -1]
+                play(config, *grid.make(config, value), seeds).quality[:, -1]
                 for config in (MarketConfig(pack=pack, rho=rho) for pack in packs)
             ]
             for rho in rhos
         ]
         by_rho = np.mean(means, axis=(1, 2))
         numbers = [by_rho.mean(), *by_rho]
-        lines.append((name, f"{parameter} {value:g}", *(f"{number:.4f}" for number in numbers)))
+        tells = f"{grid.parameter} {value:g}"
+        lines.append((grid.name, tells, *(f"{number:.4f}" for number in numbers)))
     return markdown_table(("policy", "value", "mean", *(f"rho {rho:g}" for rho in rhos)), lines)

@@ -71,14 +71,20 @@ class UniformRound(_Heuristic):
 
 
 class GreedyRound(_Heuristic):
-    """Spend early: half of what is left in each round, and all in the last one."""
+    """Spend early: a fixed share of what is left in each round, and all in the last one.
 
-    action: ClassVar[int] = 5
+    Args:
+        share: the share, rounded to the grid.
+    """
+
+    def __init__(self, share: float = 0.9) -> None:
+        self.share = share
+        self._action = round(_STEPS * share)
 
     def act(self, observation: Observation, mask: Mask) -> Actions:
-        """Choose a half, or everything if one round is left."""
+        """Choose the fixed share, or everything if one round is left."""
         last = observation[:, _LEFT] > 1 - _SLACK
-        return np.where(last, _STEPS, self.action).astype(np.int64)
+        return np.where(last, _STEPS, self._action).astype(np.int64)
 
 
 class AllRound(_Heuristic):

@@ -120,7 +120,7 @@ def test_model_adaptive_offers_the_best_of_all_plans(
     tmp_path: Path, rounds: int, sigma: float, factors: list[float]
 ) -> None:
     # Money for all, so all lots ahead are planned, at the lowest markup that is accepted with a
-    # chance of 0.85. No lot is outside the plan, so money is worth half of what a planned lot gives
+    # chance of 0.75. No lot is outside the plan, so money is worth half of what a planned lot gives
     # per unit, and a lot is worth twice its planned markup.
     config = one_holder(tmp_path, rounds, rho=2.0, sigma=sigma)
     found = actions(play_against(config, "model-adaptive", factors))
@@ -131,7 +131,7 @@ def test_model_adaptive_offers_the_best_of_all_plans(
             planned = next(
                 markup
                 for markup in MARKUPS[1:].tolist()
-                if below(min(markup, high), sigma) - below(low, sigma) >= 0.85 * mass
+                if below(min(markup, high), sigma) - below(low, sigma) >= 0.75 * mass
             )
             assert action == best_action(2 * planned, rounds - t, low, high, sigma)[1]
             markup = MARKUPS[action]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny_market import make_tiny_pack, tiny_config
+from tiny_market import CONTRIBUTION, WORTH, make_tiny_pack, tiny_config
 
 from copyright_gym import MarketConfig, play, play_joint
 from copyright_gym.agents import training
@@ -56,6 +56,43 @@ def test_learned_holder_levels_buy_the_best(tiny: MarketConfig, round_policy: st
     episodes = play(tiny, *trainer.policies(), [0])
     assert episodes.round_budgets[0, 0] == pytest.approx(1.65)
     assert episodes.quality[0, -1] == pytest.approx(0.35)
+
+
+def test_a_learned_holder_level_makes_the_best_of_any_budget(tiny: MarketConfig) -> None:
+    # At 1.08 times the price the lots cost 1.62, 0.972 and 0.648: all the money, 1.65, buys the
+    # last two, shares from 0.6 on the second one, and 0.4 and 0.5 the third.
+    trainer = HierarchicalDQN(tiny, round_policy="random", settings=AS_BASELINE).learn(40_000)
+    episodes = play(tiny, *trainer.policies(), range(100))
+    shares = np.rint(10 * episodes.round_budgets[:, 0] / 1.65).astype(int)
+    assert set(shares) == set(range(11))
+    best = np.array([0.0] * 4 + [0.10] * 2 + [0.25] * 4 + [0.35])
+    assert episodes.quality[:, -1] == pytest.approx(best[shares])
+
+
+def quality_of_random_offers(money: float, first: int = 0) -> float:
+    """Return the expected quality that random legal offers give from a holder on."""
+    if first == len(WORTH):
+        return 0.0
+    legal = [m for m in MARKUPS.tolist() if m * CONTRIBUTION[first] <= money * (1 + 1e-9)]
+    outcomes = [
+        WORTH[first] + quality_of_random_offers(money - m * CONTRIBUTION[first], first + 1)
+        if m > 1
+        else quality_of_random_offers(money, first + 1)
+        for m in legal
+    ]
+    return float(np.mean(outcomes))
+
+
+def test_a_learned_round_level_makes_the_best_of_random_offers(tiny: MarketConfig) -> None:
+    # With 3.3 instead of 1.65 for the only round, all that is not set aside is lost.
+    config = replace(tiny, rho=1.1)
+    expected = [quality_of_random_offers(3.3 * share / 10) for share in range(11)]
+    assert int(np.argmax(expected)) == 10
+    assert expected[10] > 1.05 * expected[9]
+    trainer = HierarchicalDQN(config, holder_policy="random", settings=AS_BASELINE).learn(20_000)
+    episodes = play(config, *trainer.policies(), range(4000))
+    assert episodes.round_budgets[:, 0] == pytest.approx(3.3)
+    assert episodes.quality[:, -1].mean() == pytest.approx(expected[10], abs=0.01)
 
 
 def test_a_learned_round_level_makes_the_best_of_uniform_offers(two_rounds: MarketConfig) -> None:

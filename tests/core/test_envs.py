@@ -196,7 +196,7 @@ def test_policy_of_the_other_level_can_change(synthetic_pack):
     env.reset(seed=0)
     env.unwrapped.set_policy("greedy")
     observation, _ = env.reset(seed=0)
-    assert observation[0] == pytest.approx(0.5)
+    assert observation[0] == pytest.approx(0.9)
     with pytest.raises(copyright_gym.errors.PolicyError, match=r"known: all, greedy, .*uniform"):
         env.unwrapped.set_policy("gredy")
     with pytest.raises(copyright_gym.errors.PolicyError, match="expected a round policy"):

@@ -33,7 +33,6 @@ def price(holder: str, action: int) -> float:
 A6, A7, A8, A9, A10 = (price("a", action) for action in range(6, 11))
 B6, B7, B8, B9, B10 = (price("b", action) for action in range(6, 11))
 C6, C7, C8, C9, C10 = (price("c", action) for action in range(6, 11))
-ALL_THREE = A7 + B7 + C7  # 1.01 + 1.20 + 1.57 = 3.78
 
 
 @pytest.mark.parametrize(
@@ -55,14 +54,13 @@ ALL_THREE = A7 + B7 + C7  # 1.01 + 1.20 + 1.57 = 3.78
         ),
         (
             "greedy+uniform",
-            [0.5, 0.5, 1.0],
+            [0.9, 0.9, 1.0],
             [
-                # Of 4.05: 1.35 is 1.69 of 0.8, 1.44 is 1.51 of 0.95, 1.48 is 1.18 of 1.25.
-                [A8, B8, C6],
-                # Of 2.09: 0.70 is 0.87 of 0.8, refused; 1.04 is 1.10 of 0.95; 1.06 is 0.85 of 1.25.
-                [0, B6, 0],
-                # Of 3.15: 1.05 is 1.31 of 0.8, 1.07 is 1.13 of 0.95, 1.12 is 0.89 of 1.25.
-                [A7, B6, 0],
+                [A10, B10, C10],  # a third of 7.29 is more than 2 times 0.8, and so on
+                # Of 1.89: 0.63 is 0.79 of 0.8, 0.945 is 0.99 of 0.95, both refused; 1.89 is 1.51
+                # of 1.25.
+                [0, 0, C8],
+                [0, 0, 0],  # of 0.26
             ],
         ),
         (
@@ -79,12 +77,11 @@ ALL_THREE = A7 + B7 + C7  # 1.01 + 1.20 + 1.57 = 3.78
         ),
         (
             "greedy+greedy",
-            [0.5, 0.5, 1.0],
+            [0.9, 0.9, 1.0],
             [
-                [A7, B7, C7],  # 3.78 of 4.05
-                [0, 0, C7],  # of 2.16, which leaves 0.59: too little
-                # Of 2.75 c leaves 1.17, which b accepts.
-                [0, BUDGET - ALL_THREE - 2 * C7, C7],
+                [A7, B7, C7],  # 3.78 of 7.29
+                [A7, B7, C7],  # and of 3.89
+                [0, 0, 0],  # the 0.54 left are refused by all
             ],
         ),
         (

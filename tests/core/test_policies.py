@@ -143,7 +143,7 @@ def test_joint_random_play(synthetic_pack):
 
 
 @pytest.mark.parametrize(
-    ("name", "shares"), [("uniform", [2, 2, 3, 5, 10]), ("greedy", [5, 5, 5, 5, 10])]
+    ("name", "shares"), [("uniform", [2, 2, 3, 5, 10]), ("greedy", [9, 9, 9, 9, 10])]
 )
 def test_round_heuristics(synthetic_pack, name, shares):
     episodes = play(MarketConfig(pack=synthetic_pack), name, "uniform", range(50))

@@ -205,7 +205,7 @@ def test_one_market_has_what_many_have(synthetic_pack):
     infos = env.step([0])[4]
     assert_same(env.action_masks(), infos["action_mask"].view(bool))
     env.reveal = True
-    env.set_policy(GreedyRound())
+    env.set_policy(GreedyRound(0.5))
     observation, infos = env.reset(seed=0)
     assert observation[:, 0] == pytest.approx(0.5)
     assert_same(infos["hidden"]["expectations"][0], env.market.expectations)
@@ -230,7 +230,7 @@ def test_bad_options(synthetic_pack):
 def test_policy_of_the_other_level_can_change(synthetic_pack):
     env = gym.make_vec(HOLDER, 2, pack=synthetic_pack)
     env.reset(seed=0)
-    env.set_policy(GreedyRound())
+    env.set_policy(GreedyRound(0.5))
     observation, _ = env.reset()
     assert observation[:, 0] == pytest.approx(0.5)
     with pytest.raises(PolicyError, match="unknown round policy 'gredy'"):
