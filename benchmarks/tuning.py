@@ -50,6 +50,7 @@ _RATES = (0.25, 0.5, 1.0, 2.0)
 GRIDS = (
     Grid("greedy+uniform", "share", lambda _, x: (GreedyRound(x), "uniform"), _SHARES),
     Grid("greedy+greedy", "share", lambda _, x: (GreedyRound(x), "greedy"), _SHARES),
+    Grid("uniform+greedy", "markup", lambda _, x: ("uniform", GreedyHolder(x)), _MARKUPS),
     Grid("greedy+greedy", "markup", lambda _, x: ("greedy", GreedyHolder(x)), _MARKUPS),
     Grid("uniform+adaptive", "low", lambda _, x: ("uniform", AdaptiveHolder(x)), (0.5, 0.63, 0.8)),
     Grid("all+knapsack", "markup", lambda c, x: ("all", KnapsackHolder(c, x)), _DEARER),
