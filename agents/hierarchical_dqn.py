@@ -37,7 +37,7 @@ from copyright_gym.agents.habits import Habits
 from copyright_gym.agents.maskable_dqn import MaskableDQN
 from copyright_gym.agents.memory import memory_for, remembered
 from copyright_gym.agents.outcome_dqn import OutcomeDQN
-from copyright_gym.agents.provenance import pack_fingerprint
+from copyright_gym.agents.provenance import fixed_parameters, pack_fingerprint
 from copyright_gym.agents.q_policy import PolicyCard, QPolicy
 from copyright_gym.agents.settings import Settings
 from copyright_gym.agents.traces import Record, by_round, multi_step
@@ -270,11 +270,11 @@ class HierarchicalDQN:
 
     def _models(self) -> dict[Level, MaskableDQN]:
         """Return the learners by level."""
-        actors: tuple[tuple[Level, Explorer | Fixed], ...] = (
-            ("round", self._round),
-            ("holder", self._holder),
-        )
+        actors = self._actors().items()
         return {level: actor.model for level, actor in actors if isinstance(actor, Explorer)}
+
+    def _actors(self) -> dict[Level, Explorer | Fixed]:
+        return {"round": self._round, "holder": self._holder}
 
     def _facts(self) -> dict[str, Any]:
         """Return what tells this training from others."""
@@ -284,7 +284,16 @@ class HierarchicalDQN:
             "market": asdict(self.config) | {"pack": pack_fingerprint(self._market.tables.pack)},
             "settings": asdict(self.settings),
             "levels": {level: _named(policy) for level, policy in self._given.items()},
+            "fixed": self.fixed,
         }
+
+    @property
+    def fixed(self) -> dict[str, int | float | str]:
+        """Parameters of the policy at a level that is not trained, as "round.share"."""
+        actors = self._actors().items()
+        return fixed_parameters(
+            {level: actor.policy for level, actor in actors if isinstance(actor, Fixed)}
+        )
 
     def _keep(self, state: Path, batch: int) -> None:
         progress = {"batch": batch, "steps": self.steps, "curve": self.curve}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from copyright_gym.pack import Pack
 from copyright_gym.pack_files import SCORES, SURROGATE
+from copyright_gym.policies import Level, Policy
 
 
 def pack_fingerprint(pack: Pack) -> str:
@@ -21,3 +23,28 @@ def pack_fingerprint(pack: Pack) -> str:
     for name in (SCORES, SURROGATE):
         digest.update((pack.folder / name).read_bytes())
     return digest.hexdigest()
+
+
+def parameters(policy: Policy) -> dict[str, int | float | str]:
+    """Return the numbers and texts among a policy's public attributes."""
+    return {
+        name: value
+        for name, value in vars(policy).items()
+        if isinstance(value, int | float | str) and not name.startswith("_")
+    }
+
+
+def fixed_parameters(policies: Mapping[Level, Policy]) -> dict[str, int | float | str]:
+    """Return the parameters of policies that a learner is trained against.
+
+    Args:
+        policies: by level.
+
+    Returns:
+        By level and parameter, for example "round.share".
+    """
+    return {
+        f"{level}.{name}": value
+        for level, policy in policies.items()
+        for name, value in parameters(policy).items()
+    }

@@ -17,11 +17,12 @@ from copyright_gym.agents.baselines import (
 )
 from copyright_gym.agents.hierarchical_dqn import HierarchicalDQN
 from copyright_gym.agents.learning_curve import WatchedDQN
-from copyright_gym.agents.provenance import pack_fingerprint
+from copyright_gym.agents.provenance import fixed_parameters, pack_fingerprint
 from copyright_gym.agents.q_policy import QPolicy
 from copyright_gym.agents.settings import Settings
 from copyright_gym.config import MarketConfig
 from copyright_gym.pack import load_pack
+from copyright_gym.policies import Level, as_policy
 
 METHOD = "hierarchical"
 METHOD_HOLDER = ("greedy+learned-as-method", "uniform+learned-as-method")
@@ -116,6 +117,27 @@ def settings_of(name: str) -> Settings:
     return Settings(**(_BASELINE if plain else ABLATIONS.get(name, {})))
 
 
+def conditions_of(name: str) -> dict[str, Any]:
+    """Return what `train` trains a contestant under.
+
+    Args:
+        name: as for `train`.
+
+    Returns:
+        The settings, and the parameters of a half that is not learned, as "round.share".
+    """
+    fixed = {level: as_policy(half, level) for level, half in _fixed_halves(name).items() if half}
+    return asdict(settings_of(name)) | fixed_parameters(fixed)
+
+
+def _fixed_halves(name: str) -> dict[Level, str | None]:
+    """Return the halves of a contestant, None for learned ones."""
+    both = name in (METHOD, *ABLATIONS)
+    halves = [LEARNED, LEARNED] if both else name.split("+")
+    chosen = (None if half.startswith(LEARNED) else half for half in halves)
+    return {"round": next(chosen), "holder": next(chosen)}
+
+
 def train(
     name: str,
     *,
@@ -147,9 +169,7 @@ def train(
         PackError: the pack is unknown or damaged.
         OptionError: the budget is too small.
     """
-    both = name in (METHOD, *ABLATIONS)
-    halves = [LEARNED, LEARNED] if both else name.split("+")
-    round_policy, holder_policy = (None if half.startswith(LEARNED) else half for half in halves)
+    round_policy, holder_policy = _fixed_halves(name).values()
     trainer = WatchedDQN(
         MarketConfig(pack=pack, rho=rho),
         seed=seed,
@@ -171,7 +191,8 @@ def describe(trainer: HierarchicalDQN, what: str) -> dict[str, Any]:
 
     Returns:
         JSON values: command (that of the benchmark for what `train` does not make), seed, steps,
-        pack, its fingerprint, quality model, rho, settings and package version.
+        pack, its fingerprint, quality model, rho, settings, parameters of a half that is not
+        learned, and package version.
     """
     config = trainer.config
     pack = load_pack(config.pack)
@@ -193,5 +214,6 @@ def describe(trainer: HierarchicalDQN, what: str) -> dict[str, Any]:
         "quality_model": config.quality,
         "rho": config.rho,
         "settings": asdict(trainer.settings),
+        "fixed": trainer.fixed,
         "version": __version__,
     }

@@ -29,6 +29,7 @@ from copyright_gym.agents.baselines import (
 from copyright_gym.agents.evolution import LinearHolder, load_linear
 from copyright_gym.agents.flat import FLAT
 from copyright_gym.agents.network_policy import NetworkPolicy, load_network
+from copyright_gym.agents.provenance import parameters
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.agents.training import ABLATIONS, METHOD, METHOD_HOLDER
 from copyright_gym.config import MarketConfig
@@ -250,11 +251,7 @@ def _shown(name: str, config: MarketConfig) -> MarketConfig:
 def _settings(policy: Policy) -> dict[str, Any]:
     if isinstance(policy, QPolicy):
         return dict(policy.card.provenance.get("settings", {}))
-    own = {
-        name: value
-        for name, value in vars(policy).items()
-        if isinstance(value, int | float | str) and not name.startswith("_")
-    }
+    own = parameters(policy)
     return own | (policy.settings if isinstance(policy, LinearHolder | NetworkPolicy) else {})
 
 

@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from copyright_gym.agents.evolution import evolve
 from copyright_gym.agents.flat import FLAT, train_flat
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
-from copyright_gym.agents.training import describe, settings_of, train
+from copyright_gym.agents.training import conditions_of, describe, train
 from copyright_gym.benchmarks.cells import Cell
 from copyright_gym.benchmarks.contestants import EVOLVED, expand, is_trained
 from copyright_gym.benchmarks.learning_curves import CURVE, curve_bytes
@@ -128,9 +128,10 @@ def _finished(folder: Path) -> bool:
 
 
 def _check_settings(name: str, folder: Path) -> None:
-    wanted = json.loads(json.dumps(asdict(settings_of(name))))
+    wanted = json.loads(json.dumps(conditions_of(name)))
     for path in sorted(folder.glob("*.safetensors")):
-        had = load_q_policy(path).card.provenance.get("settings", {})
+        card = load_q_policy(path).card.provenance
+        had = {**card.get("settings", {}), **card.get("fixed", {})}
         other = [key for key in {**wanted, **had} if had.get(key) != wanted.get(key)]
         if other:
             raise OptionError(

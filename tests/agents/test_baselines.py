@@ -7,6 +7,7 @@ import pytest
 from copyright_gym.agents import baselines
 from copyright_gym.agents.baselines import BASELINES, TRAINED_BASELINES, make_pair, pair_halves
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
+from copyright_gym.agents.training import conditions_of
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import PolicyError
 from copyright_gym.pack import pack_names
@@ -81,6 +82,9 @@ def test_errors_name_the_remedy(
 def test_shipped_weights_fit_their_pack(pack: str) -> None:
     steps = set()
     for name in TRAINED_BASELINES:
-        assert load_q_policy(baselines.weights_file(name, pack)).card.provenance["pack"] == pack
+        provenance = load_q_policy(baselines.weights_file(name, pack)).card.provenance
+        assert provenance["pack"] == pack
+        fixed = {key: value for key, value in conditions_of(name).items() if "." in key}
+        assert provenance["fixed"] == fixed
         steps.add(make_pair(name, pack).training_steps)
     assert len(steps) == 1

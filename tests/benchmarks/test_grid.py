@@ -28,7 +28,7 @@ from copyright_gym.benchmarks.grid import read_grid, run_grid
 from copyright_gym.benchmarks.grid_values import by_training
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError
-from copyright_gym.heuristics import GreedyHolder
+from copyright_gym.heuristics import GreedyHolder, GreedyRound
 from copyright_gym.policies import Level
 
 
@@ -188,6 +188,19 @@ def test_a_training_with_other_settings_is_refused(
     run_grid([first, second], tmp_path)  # what was played stays, what is new trains anew
     (tmp_path / first.path).unlink()
     with pytest.raises(OptionError, match=r"'uniform\+learned' with other settings .exploration."):
+        run_grid([first], tmp_path)
+
+
+def test_a_training_against_another_half_is_refused(
+    synthetic_pack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = cells(synthetic_pack, "greedy+learned")
+    run_grid([first], tmp_path)
+    row = read_grid(tmp_path).to_pylist()[0]
+    assert json.loads(row["settings"])["policy"]["round"] == {"share": 0.9}
+    (tmp_path / first.path).unlink()
+    monkeypatch.setattr(GreedyRound.__init__, "__defaults__", (0.5,))
+    with pytest.raises(OptionError, match=r"'greedy\+learned' with other settings .round\.share."):
         run_grid([first], tmp_path)
 
 
