@@ -32,7 +32,7 @@ class AdaptiveHolder:
     order: str | None = "value"
     stateless: ClassVar[bool] = True
 
-    def __init__(self, low: float = 0.5) -> None:
+    def __init__(self, low: float = 0.63) -> None:
         self.low = low
         self._lowest = int(np.searchsorted(MARKUPS, low * (1 + _SLACK), side="right")) - 1
 

@@ -127,6 +127,19 @@ learned_uniform = functools.partial(_half_for, "learned+uniform")
 learned_greedy = functools.partial(_half_for, "learned+greedy")
 
 
+def split_name(text: str) -> tuple[str, str]:
+    """Split NAME=ROUND+HOLDER at the "=" after the name; a policy file's path may hold more.
+
+    Args:
+        text: as `make_pair` reads it.
+
+    Returns:
+        The name, which holds no "+" and no "/", empty if there is none; the pair.
+    """
+    name, equals, pair = text.partition("=")
+    return (name, pair) if equals and name and not set("+/") & set(name) else ("", text)
+
+
 def pair_halves(text: str) -> list[str]:
     """Split the text of a pair, without its name; the path of a policy file may hold a "+".
 
@@ -136,7 +149,7 @@ def pair_halves(text: str) -> list[str]:
     Returns:
         The round half and the holder half; nothing if the text is not of this form.
     """
-    found = re.fullmatch(r"(.+?\.safetensors|[^+]+)\+(.+)", text.rpartition("=")[2])
+    found = re.fullmatch(r"(.+?\.safetensors|[^+]+)\+(.+)", split_name(text)[1])
     return list(found.groups()) if found else []
 
 
@@ -155,7 +168,7 @@ def make_pair(text: str, pack: str = "portrait") -> PolicyPair:
     Raises:
         PolicyError: the text is not of this form, or a half is unknown.
     """
-    name, _, value = text.rpartition("=")
+    name, value = split_name(text)
     halves = pair_halves(text)
     if not halves:
         raise PolicyError(

@@ -10,6 +10,8 @@ adaptive pacing (Balseiro and Gur 2019), with multiplicative steps; our reconstr
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from copyright_gym.agents.ledger import Bools, Floats, Ints, Ledger, Observation, acceptance
@@ -30,6 +32,7 @@ class DualPacingHolder:
 
     level: Level = "holder"
     order: str | None = None
+    needs_prices: ClassVar[bool] = True
 
     def __init__(self, config: MarketConfig, rate: float = 0.25) -> None:
         self.config, self.rate = config, rate

@@ -12,6 +12,7 @@ field form; our reconstruction.
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class GradientJoint:
 
     level: Level = "joint"
     order: str | None = None
+    needs_prices: ClassVar[bool] = True
 
     def __init__(self, config: MarketConfig, steps: int = 150, rate: float = 0.05) -> None:
         self.config, self.steps, self.rate = config, steps, rate

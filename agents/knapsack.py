@@ -6,6 +6,8 @@ Sviridenko 2004), here from the full set downwards and with the pack's surrogate
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from copyright_gym.agents.ledger import Bools, Ints, Ledger, Observation
@@ -26,6 +28,7 @@ class KnapsackHolder:
 
     level: Level = "holder"
     order: str | None = None
+    needs_prices: ClassVar[bool] = True
 
     def __init__(self, config: MarketConfig, markup: float = 1.4) -> None:
         self.markup = markup

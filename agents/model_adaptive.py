@@ -10,6 +10,8 @@ with the surrogate as a known value; our construction.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from copyright_gym.agents.ledger import Bools, Floats, Ints, Ledger, Observation, acceptance
@@ -33,6 +35,7 @@ class ModelAdaptiveHolder:
 
     level: Level = "holder"
     order: str | None = None
+    needs_prices: ClassVar[bool] = True
 
     def __init__(self, config: MarketConfig, chance: float = 0.75, margin: float = 0.95) -> None:
         self.config, self.chance, self.margin = config, chance, margin

@@ -10,6 +10,8 @@ its purchases are known to be the best.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +38,7 @@ class OracleJoint:
 
     level: Level = "joint"
     order: str | None = None
+    needs_prices: ClassVar[bool] = True
     knows_expectations = True
 
     def __init__(self, config: MarketConfig) -> None:

@@ -32,7 +32,7 @@ class RelaxedSurrogate:
         if not isinstance(surrogate, ExposureSurrogate):
             raise OptionError(
                 f"gradient ascent needs a surrogate of the form 'exposure'; "
-                f"the pack {pack.name!r} has a {type(surrogate).__name__}"
+                f"that of the pack {pack.name!r} is a {type(surrogate).__name__}"
             )
         self._rounds, self._log_fade = surrogate.rounds, float(np.log(surrogate.fade))
         self._shares, self._exposures, self._bias, self._out = map(

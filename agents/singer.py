@@ -11,6 +11,8 @@ our reconstruction.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from copyright_gym.agents.ledger import Bools, Floats, Ints, Ledger, Observation
@@ -62,6 +64,7 @@ class SingerHolder:
 
     level: Level = "holder"
     order: str | None = None
+    needs_prices: ClassVar[bool] = True
 
     def __init__(self, config: MarketConfig) -> None:
         self.values = np.maximum(shapley_values(config), 0.0)

@@ -10,6 +10,8 @@ arXiv:1802.01477), with the surrogate as a known value; our reconstruction.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from copyright_gym.agents.ledger import Bools, Floats, Ints, Ledger, Observation, below, quantile
@@ -29,6 +31,7 @@ class ThompsonHolder:
 
     level: Level = "holder"
     order: str | None = None
+    needs_prices: ClassVar[bool] = True
 
     def __init__(self, config: MarketConfig) -> None:
         self.config = config

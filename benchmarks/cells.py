@@ -109,7 +109,7 @@ def make_cells(
         live: evaluate with real fine-tuning.
 
     Returns:
-        The cells.
+        The cells, each once.
 
     Raises:
         PolicyError: a contestant is unknown.
@@ -125,7 +125,7 @@ def make_cells(
     for pack in packs:
         load_pack(pack)
     quality = LIVE if live else "surrogate"
-    return [
+    cells = [
         Cell(
             name,
             MarketConfig(pack=pack, rho=rho, quality=quality),
@@ -140,3 +140,4 @@ def make_cells(
         for name in expand(policies)
         for seed in (seeds if is_trained(name) else (None,))
     ]
+    return list(dict.fromkeys(cells))

@@ -25,6 +25,7 @@ from copyright_gym.agents.baselines import (
     TRAINED_BASELINES,
     TRAINED_RANDOM,
     pair_halves,
+    split_name,
 )
 from copyright_gym.agents.evolution import LinearHolder, load_linear
 from copyright_gym.agents.flat import FLAT
@@ -48,12 +49,12 @@ RIVALS = (
     "all+dual-pacing",
     "all+knapsack",
     "gradient",
-    "uniform+adaptive",
-    "uniform+singer",
-    "uniform+shapley",
-    "uniform+leave-one-out",
-    "uniform+trak",
-    "uniform+copyright",
+    "all+adaptive",
+    "all+singer",
+    "all+shapley",
+    "all+leave-one-out",
+    "all+trak",
+    "all+copyright",
 )
 TRAINED_RIVALS = (EVOLVED, *FLAT)
 _TRAINED = (
@@ -74,8 +75,8 @@ GROUPS = {
 """Words that stand for several contestants."""
 
 
-class HoldersError(PolicyError):
-    """A policy was trained with another number of holders and cannot play with this one."""
+class UnplayableError(PolicyError):
+    """A policy cannot play in these markets."""
 
 
 def expand(names: Sequence[str]) -> list[str]:
@@ -88,13 +89,27 @@ def expand(names: Sequence[str]) -> list[str]:
         Contestants, each once.
 
     Raises:
-        PolicyError: a name is unknown, or a policy file is missing, damaged or of another level.
+        PolicyError: a name is unknown, or a policy file is missing, damaged or of another level; a
+            NAME is that of another contestant.
     """
-    found = [name for word in names for name in GROUPS.get(word, (word,))]
+    words = [name for word in names for name in GROUPS.get(word, (word,))]
+    found = list(dict.fromkeys(words))
     for name in found:
-        if not is_trained(name) and name not in policy_names("joint"):
+        if not _is_single(name):
             _check_pair(name)
-    return list(dict.fromkeys(found))
+    for name in found:
+        others = [other for other in found if other != name and label(other) == label(name)]
+        if label(name) != name and (others or _is_single(label(name)) or label(name) in GROUPS):
+            raise PolicyError(
+                f"the name of {name!r} is that of {listed(others or ['another contestant'])}; "
+                "write another NAME before the ="
+            )
+    return found
+
+
+def _is_single(name: str) -> bool:
+    """Return whether a contestant is named by one word."""
+    return is_trained(name) or name in policy_names("joint")
 
 
 def _check_pair(name: str) -> None:
@@ -117,7 +132,7 @@ def _check_pair(name: str) -> None:
 
 def label(name: str) -> str:
     """Return a contestant's name in the results."""
-    return name.rpartition("=")[0] or name
+    return split_name(name)[0] or name
 
 
 def policy_fingerprints(name: str) -> list[str]:
@@ -199,15 +214,21 @@ def play_contestant(
         The episodes.
 
     Raises:
-        HoldersError: a policy plays with another number of holders only.
+        UnplayableError: a policy plays with another number of holders only, or where each lot has
+            a price only.
     """
     config = _shown(name, config)
     policies = _policies(name, config, files)
-    holders = make_tables(config).holders
+    tables = make_tables(config)
+    holders = tables.holders
     for policy in policies:
+        if getattr(policy, "needs_prices", False) and (tables.base <= 0).any():
+            raise UnplayableError(
+                f"{label(name)!r} counts gains per unit of cost, and some lots have no price here"
+            )
         known = getattr(policy, "holders", None)
         if known not in (None, holders):
-            raise HoldersError(
+            raise UnplayableError(
                 f"{label(name)!r} plays with the {known} holders that it was trained with, "
                 f"not with {holders}"
             )

@@ -30,7 +30,7 @@ from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.cells import LIVE, Cell
 from copyright_gym.benchmarks.contestants import (
     ORACLE,
-    HoldersError,
+    UnplayableError,
     halves_pack,
     halves_training,
     label,
@@ -147,7 +147,7 @@ def run_cell(cell: Cell, out: Path, commit: str) -> None:
             values["predicted"] = pack.surrogate.quality(episodes.bought)
             again = play_contestant(cell.policy, cell.training_config, seeds, files)
             values["surrogate_quality"] = again.quality[:, -1]
-    except HoldersError as error:
+    except UnplayableError as error:
         if cell.source is None:
             raise
         settings[NOT_PLAYED] = str(error)
@@ -250,11 +250,16 @@ def _schema(folder: str) -> pa.Schema:
 
 def _read_cell(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path, schema=_schema(path.parent.name))
+        table = pq.read_table(path, schema=_schema(path.parent.name))
     except pa.ArrowException as error:
-        raise OptionError(
-            f"{path} is damaged ({error}); remove it, and the same command makes it again"
-        ) from error
+        fault = str(error)
+    else:
+        if len(table) > 0:
+            return table
+        fault = "no rows"
+    raise OptionError(
+        f"{path} is damaged ({fault}); remove it, and the same command makes it again"
+    )
 
 
 def read_grid(out: Path, folder: str = "cells") -> pa.Table:

@@ -33,7 +33,7 @@ from copyright_gym.benchmarks.text import (
     latex_text,
     markdown_table,
 )
-from copyright_gym.errors import OptionError
+from copyright_gym.errors import OptionError, listed
 from copyright_gym.whole_file import write_whole
 
 _HEADER = (
@@ -82,7 +82,10 @@ def write_report(folder: Path, *, reference: str | None = None) -> str:
     lines: _Lines = {}
     for (pack, rho), policies in groups.items():
         if reference not in policies:
-            raise OptionError(f"no cell of {reference!r} for the pack {pack!r} and rho = {rho}")
+            raise OptionError(
+                f"no cell of {reference!r} for the pack {pack!r} and rho = {rho}; there are cells "
+                f"of {listed(policies)}"
+            )
         order = sorted(policies, key=lambda name: -float(policies[name].mean()))
         lines[pack, rho] = {policy: _line(policies, policy, reference) for policy in order}
     header = tuple(title.format(reference) for title in _HEADER)

@@ -17,14 +17,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.contestants import label, play_contestant
+from copyright_gym.benchmarks.contestants import UnplayableError, label, play_contestant
 from copyright_gym.benchmarks.evaluate import evaluation_seeds
 from copyright_gym.benchmarks.provenance import facts
 from copyright_gym.benchmarks.statistics import Interval, bootstrap
 from copyright_gym.benchmarks.text import interval_text, markdown_table
 from copyright_gym.benchmarks.trainings import Trainings, ready
 from copyright_gym.config import MarketConfig
-from copyright_gym.errors import PackError
+from copyright_gym.errors import OptionError, PackError
 from copyright_gym.exposure_surrogate import ExposureSurrogate
 from copyright_gym.identity_surrogate import IdentitySurrogate
 from copyright_gym.pack import load_pack, write_pack
@@ -167,7 +167,7 @@ def identity_gains(
         What each holder gains, and the mean over holders.
 
     Raises:
-        HoldersError: the policy plays with another number of holders only.
+        UnplayableError: the policy plays with another number of holders only.
     """
     normals = draw_normals(config, seeds)
     before = play_contestant(policy, config, seeds, files or {}, normals=normals)
@@ -220,10 +220,9 @@ def identities(
 
     Raises:
         OptionError: an option is out of range.
-        PackError: the pack is unknown or its surrogate has another form than "exposure", or a
-            policy cannot use a surrogate of the form "identities".
-        PolicyError: a contestant is unknown, its training is not there, or it plays with another
-            number of holders only.
+        PackError: the pack is unknown or its surrogate has another form than "exposure".
+        PolicyError: a contestant is unknown, its training is not there, or it cannot play with
+            one holder more or with a surrogate of the form "identities".
     """
     seeds, config = evaluation_seeds(evaluation_seed, episodes), MarketConfig(pack=pack, rho=rho)
     contestants = ready(policies, config, trainings)
@@ -235,6 +234,8 @@ def identities(
             ]
             for kind in KINDS
         }
+        for name, files in contestants.items():
+            _try(name, markets[KINDS[0]][0], files)
         found = {
             label(name): identity_gains(config, name, seeds, markets, files)
             for name, files in contestants.items()
@@ -253,6 +254,16 @@ def identities(
     means = [replace(mean, holder=policy) for policy, (_, mean) in found.items()]
     tables = [_table(policy, gains) for policy, (gains, _) in found.items()]
     return "\n\n".join([title, _table("mean over holders", means), *tables])
+
+
+def _try(name: str, market: MarketConfig, files: dict[str, Path]) -> None:
+    """Play one market, so that who cannot play is found out before hours of play."""
+    try:
+        play_contestant(name, market, [0], files)
+    except OptionError as error:
+        raise UnplayableError(
+            f"{label(name)!r} cannot play with second identities ({error}); leave it out"
+        ) from error
 
 
 def _table(first: str, rows: Sequence[IdentityGain]) -> str:

@@ -7,7 +7,7 @@ one with the highest mean quality over all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -38,8 +38,13 @@ class Grid(NamedTuple):
 
     name: str
     parameter: str
-    make: Callable[[MarketConfig, float], tuple[str | Policy, str | Policy]]
-    values: tuple[float, ...]
+    make: Callable[[MarketConfig, Any], tuple[str | Policy, str | Policy]]
+    values: tuple[float | str, ...]
+
+
+def _round_levels(holder: str) -> Grid:
+    """Return the round levels that a rival that does not pace itself may play under."""
+    return Grid(f"all+{holder}", "round", lambda _, x: (x, holder), ("uniform", "greedy", "all"))
 
 
 _SHARES = (0.3, 0.5, 0.7, 0.8, 0.9)
@@ -52,10 +57,14 @@ GRIDS = (
     Grid("greedy+greedy", "share", lambda _, x: (GreedyRound(x), "greedy"), _SHARES),
     Grid("uniform+greedy", "markup", lambda _, x: ("uniform", GreedyHolder(x)), _MARKUPS),
     Grid("greedy+greedy", "markup", lambda _, x: ("greedy", GreedyHolder(x)), _MARKUPS),
-    Grid("uniform+adaptive", "low", lambda _, x: ("uniform", AdaptiveHolder(x)), (0.5, 0.63, 0.8)),
+    Grid("all+adaptive", "low", lambda _, x: ("all", AdaptiveHolder(x)), (0.5, 0.63, 0.8)),
     Grid("all+knapsack", "markup", lambda c, x: ("all", KnapsackHolder(c, x)), _DEARER),
     Grid("all+dual-pacing", "rate", lambda c, x: ("all", DualPacingHolder(c, x)), _RATES),
     Grid("all+model-adaptive", "chance", lambda c, x: ("all", ModelAdaptiveHolder(c, x)), _CHANCES),
+    *map(
+        _round_levels,
+        ("adaptive", "singer", "shapley", "leave-one-out", "trak", "copyright"),
+    ),
 )
 """What is compared."""
 
@@ -88,6 +97,6 @@ def tune(packs: Sequence[str], rhos: Sequence[float], episodes: int) -> str:
         ]
         by_rho = np.mean(means, axis=(1, 2))
         numbers = [by_rho.mean(), *by_rho]
-        tells = f"{grid.parameter} {value:g}"
+        tells = f"{grid.parameter} {value}"
         lines.append((grid.name, tells, *(f"{number:.4f}" for number in numbers)))
     return markdown_table(("policy", "value", "mean", *(f"rho {rho:g}" for rho in rhos)), lines)

@@ -66,10 +66,9 @@ def _add_transfer(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     transfer.add_argument(
         "--policies",
         nargs="+",
-        default=["hierarchical", "hierarchical-without-memory", "baselines", "uniform+adaptive"],
+        default=["hierarchical", "hierarchical-without-memory", "baselines", "all+adaptive"],
         metavar="NAME",
-        help="as of bench run (hierarchical hierarchical-without-memory baselines "
-        "uniform+adaptive)",
+        help="as of bench run (hierarchical hierarchical-without-memory baselines all+adaptive)",
     )
     add_pack(transfer)
     transfer.add_argument(

@@ -15,19 +15,21 @@ from copyright_gym.art.corpus import History, Run, corpus_runs
 from copyright_gym.art.live import trimmed
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PackError
-from copyright_gym.heuristics import GreedyHolder
+from copyright_gym.heuristics import GreedyHolder, GreedyRound
 from copyright_gym.pack import Pack
 from copyright_gym.visits import Visitors, visited_histories
 
-# Far from the seeds of corpora and benchmarks.
+# Far from the seeds of corpora.
 _FIRST_SEED: Final = 1_000_000
 _SEEDS_APART: Final = 10_000
-_GREEDY: Final = GreedyHolder(1.0)  # a fixed markup, so that equal arguments stay equal histories
+# Fixed, so that equal arguments stay equal histories.
+_GREEDY: Final = GreedyHolder(1.0)
+_EARLY: Final = GreedyRound(0.5)
 _HEURISTICS: Final = (
     Visitors("uniform+uniform", "uniform", "uniform"),
     Visitors("uniform+greedy", "uniform", _GREEDY),
-    Visitors("greedy+uniform", "greedy", "uniform"),
-    Visitors("greedy+greedy", "greedy", _GREEDY),
+    Visitors("greedy+uniform", _EARLY, "uniform"),
+    Visitors("greedy+greedy", _EARLY, _GREEDY),
     Visitors("random+random", "random", "random"),
 )
 _RHOS: Final = (0.2, 0.4, 0.6, 0.8)

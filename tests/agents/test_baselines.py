@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from copyright_gym.agents import baselines
-from copyright_gym.agents.baselines import BASELINES, TRAINED_BASELINES, make_pair, pair_halves
+from copyright_gym.agents.baselines import (
+    BASELINES,
+    TRAINED_BASELINES,
+    make_pair,
+    pair_halves,
+    split_name,
+)
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.agents.training import conditions_of
 from copyright_gym.config import MarketConfig
@@ -56,6 +62,12 @@ def test_paths_may_hold_a_plus() -> None:
     assert pair_halves(f"uniform+{file}") == ["uniform", file]
     assert pair_halves(f"mine={file}+greedy") == [file, "greedy"]
     assert pair_halves(f"{file}+{file}") == [file, file]
+    file = "runs/seed=1/holder.safetensors"
+    assert pair_halves(f"uniform+{file}") == ["uniform", file]
+    assert pair_halves(f"{file}+greedy") == [file, "greedy"]
+    assert split_name(f"mine=uniform+{file}") == ("mine", f"uniform+{file}")
+    assert split_name(f"{file}+greedy") == ("", f"{file}+greedy")
+    assert split_name("=uniform+greedy") == ("", "=uniform+greedy")
     assert pair_halves("uniform") == pair_halves("uniform+") == pair_halves("+uniform") == []
 
 
@@ -85,6 +97,6 @@ def test_shipped_weights_fit_their_pack(pack: str) -> None:
         provenance = load_q_policy(baselines.weights_file(name, pack)).card.provenance
         assert provenance["pack"] == pack
         fixed = {key: value for key, value in conditions_of(name).items() if "." in key}
-        assert provenance["fixed"] == fixed
+        assert provenance.get("fixed", {}) == fixed
         steps.add(make_pair(name, pack).training_steps)
     assert len(steps) == 1

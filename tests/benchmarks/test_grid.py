@@ -19,7 +19,7 @@ from copyright_gym.agents.settings import Settings
 from copyright_gym.benchmarks import grid
 from copyright_gym.benchmarks.cells import Cell, make_cells
 from copyright_gym.benchmarks.contestants import (
-    HoldersError,
+    UnplayableError,
     expand,
     play_contestant,
     policy_settings,
@@ -122,13 +122,13 @@ def test_settings_are_the_policies_own(
     [
         ("greedy+uniform", "round", {"share": 0.9}),
         ("uniform+greedy", "holder", {"markup": 1.2}),
-        ("uniform+adaptive", "holder", {"low": 0.5}),
+        ("all+adaptive", "holder", {"low": 0.63}),
         ("all+knapsack", "holder", {"markup": 1.4}),
         ("all+dual-pacing", "holder", {"rate": 0.25}),
         ("all+model-adaptive", "holder", {"chance": 0.75, "margin": 0.95}),
         ("gradient", "joint", {"steps": 150, "rate": 0.05}),
         ("all+thompson", "holder", {}),
-        ("uniform+singer", "holder", {}),
+        ("all+singer", "holder", {}),
         ("oracle", "joint", {}),
     ],
 )
@@ -213,7 +213,11 @@ def test_errors_name_the_cell(
     (cell,) = cells(synthetic_pack, "uniform+greedy")
     run_grid([cell], tmp_path)
     path = tmp_path / cell.path
-    path.write_bytes(path.read_bytes()[:-100])
+    whole = path.read_bytes()
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    assert cli.main(["bench", "report", str(tmp_path)]) == 1
+    assert f"{path} is damaged (no rows)" in capsys.readouterr().err
+    path.write_bytes(whole[:-100])
     assert cli.main(["bench", "report", str(tmp_path)]) == 1
     assert f"{path} is damaged" in capsys.readouterr().err
 
@@ -273,12 +277,12 @@ def test_rivals_are_trained_first(
     assert list(trained.parent.iterdir()) == [trained]
     if name != "dqn":  # which sees one holder at a time
         few = replace(work[0].config, holders=3)
-        with pytest.raises(HoldersError, match="8 holders that it was trained with, not with 3"):
+        with pytest.raises(UnplayableError, match="8 holders that it was trained with, not with 3"):
             play_contestant(name, few, [0], {trained.stem: trained})
 
 
 def test_keys_tell_cells_apart(synthetic_pack: str) -> None:
-    one, other = cells(synthetic_pack, "uniform+learned")
+    one, other = cells(synthetic_pack, "uniform+learned", "uniform+learned")
     assert one.key != other.key
     assert one.training_key != other.training_key
 
@@ -300,5 +304,12 @@ def test_bad_names_and_folders(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="is the hierarchical DQN; write hierarchical"):
         expand(["learned+learned"])
     assert "all+model-adaptive" in expand(["rivals", "gradient"])
+    for name in ("hierarchical", "baselines", "gradient"):
+        with pytest.raises(PolicyError, match="is that of another contestant; write another NAME"):
+            expand([f"{name}=uniform+greedy"])
+    with pytest.raises(PolicyError, match=r"'A=uniform\+greedy' is that of A=uniform\+uni"):
+        expand(["A=uniform+greedy", "A=uniform+uniform"])
+    both = ["A=uniform+greedy", "uniform+greedy"]
+    assert expand([*both, *both]) == both
     with pytest.raises(OptionError, match="no cells"):
         read_grid(tmp_path)

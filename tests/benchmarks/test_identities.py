@@ -72,5 +72,6 @@ def test_the_command(synthetic_pack: str, capsys: pytest.CaptureFixture[str]) ->
     _, overview, *tables = capsys.readouterr().out.strip().split("\n\n")
     assert [len(table.splitlines()) for table in tables] == [2 + 8] * 2
     assert overview.splitlines()[-1].startswith("| uniform+greedy |")
-    assert cli.main([*words, "gradient"]) == 1
-    assert "form" in capsys.readouterr().err
+    assert cli.main([*words, "uniform+uniform", "gradient"]) == 1
+    message = capsys.readouterr().err
+    assert "'gradient' cannot play with second identities (gradient ascent needs" in message

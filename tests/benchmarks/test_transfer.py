@@ -43,6 +43,7 @@ def test_the_command(
         "0.3",
     ]
     words += ["--policies", "uniform+learned", "greedy+learned-as-method", "uniform+adaptive"]
+    words += ["all+singer"]
     file = brief_weights / "uniform-learned.safetensors"
     words += [f"mine=uniform+{file}", "--steps", "3000", "--episodes", "4", "--out", str(tmp_path)]
     assert cli.main(words) == 0
@@ -50,7 +51,7 @@ def test_the_command(
     assert table[0].count("rho 0.4") == 5
     assert len(list((tmp_path / "trained").iterdir())) == 2
     rows = read_grid(tmp_path, "transfer").to_pandas()
-    assert len(rows) == 5 * 4 * 4
+    assert len(rows) == 5 * 5 * 4
     settings = rows["settings"].map(json.loads)
     trained = settings.map(lambda s: (s.get("trained_on"), s.get("trained_on_sha256")))
     said = {policy: set(its) for policy, its in trained.groupby(rows["policy"])}
@@ -61,21 +62,26 @@ def test_the_command(
         "uniform+learned": here,
         "greedy+learned-as-method": here,
         "uniform+adaptive": {(None, None)},
+        "all+singer": {(None, None)},
         "mine": {(card["pack"], card["pack_sha256"])},
     }
-    assert [line.split(" | ")[0] for line in table[2:6]] == [
+    assert [line.split(" | ")[0] for line in table[2:7]] == [
+        "| all+singer",
         "| greedy+learned-as-method (synthetic)",
         f"| mine ({card['pack']})",
         "| uniform+adaptive",
         "| uniform+learned (synthetic)",
     ]
     lost = settings.map(lambda s: NOT_PLAYED in s)
-    # The one that remembers 8 holders plays on its own pack only; all others play everywhere.
+    # The one that remembers 8 holders plays on its own pack only. Who counts gains per unit of
+    # cost does not play where holders who are away have lots without a price.
     expected = (rows["policy"] == "greedy+learned-as-method") & (rows["pack"] != "synthetic")
+    expected |= (rows["policy"] == "all+singer") & rows["pack"].str.contains("churn")
     assert (lost == expected).all()
     assert (rows["quality"].isna() == lost).all()
     line = next(line for line in table if line.startswith("| greedy+learned-as-method"))
     assert line.count("–") == 4
+    assert any("'all+singer' counts gains per unit of cost" in line for line in table)
     assert any("8 holders that it was trained with, not with 12" in line for line in table)
     assert table[-1].startswith("Not trained on equally many steps (holder decisions): greedy")
     assert f", mine ({card['pack']}) {card['steps']:,}, uniform+learned" in table[-1]
