@@ -22,6 +22,7 @@ from copyright_gym.agents.relaxed_surrogate import RelaxedSurrogate
 from copyright_gym.config import MarketConfig
 from copyright_gym.features import MARKUPS, SHARES, joint_features
 from copyright_gym.policies import Level
+from copyright_gym.rollout import encode_joint
 from copyright_gym.tables import Tables, make_tables
 
 _DENSITY = 1 / math.sqrt(2 * math.pi)
@@ -78,10 +79,7 @@ class GradientJoint:
         offers = np.where(now > 0.45, 1 + np.searchsorted(middle, now), 0)
         needed = (MARKUPS[offers] * tables.base[t]).sum(axis=1)
         share = np.searchsorted(SHARES, np.minimum(needed / np.maximum(money, 1e-9), 1.0))
-        unit = np.concatenate(
-            [share[:, None] / (len(SHARES) - 1), (offers + 0.5) / len(MARKUPS)], axis=1
-        )
-        return (2 * unit - 1).astype(np.float32)
+        return encode_joint(share, offers)
 
     def _plan(self, t: int, refused: Floats, accepted: Floats, money: Floats) -> Floats:
         """Return the markups of all lots, float64 (n, M), 0 for no offer."""

@@ -21,6 +21,7 @@ from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.features import MARKUPS, SHARES, VISIBLE_FEATURE, joint_features
 from copyright_gym.policies import Level
+from copyright_gym.rollout import encode_joint
 
 # Observations are float32; the true factor may lie this much higher.
 _SLACK = 1e-6
@@ -75,11 +76,7 @@ class OracleJoint:
         needed = np.where(wanted, price[rows, now], 0.0).sum(axis=1)
         share = np.searchsorted(SHARES, needed / np.maximum(money, 1e-12) * (1 + _SLACK))
         share = np.minimum(share, len(SHARES) - 1)
-        offers = np.where(wanted, markup, 0)
-        unit = np.concatenate(
-            [share[:, None] / (len(SHARES) - 1), (offers + 0.5) / len(MARKUPS)], axis=1
-        )
-        return (2 * unit - 1).astype(np.float32)
+        return encode_joint(share, np.where(wanted, markup, 0))
 
     def _with_rest(self, plan: Bools, price: Floats, least: Floats, money: Floats) -> Bools:
         """Improve plans by a lot that is bought last, with what is left, for its expectation.

@@ -212,6 +212,20 @@ def joint_actions(actions: ArrayLike, holders: int) -> tuple[Floats, Ints]:
     return shares, np.minimum((unit[:, 1:] * len(MARKUPS)).astype(np.int64), len(MARKUPS) - 1)
 
 
+def encode_joint(shares: Ints, offers: Ints) -> NDArray[np.float32]:
+    """Encode joint actions, the other way round than `joint_actions`.
+
+    Args:
+        shares: int64 (n,), actions of the round level.
+        offers: int64 (n, H), actions of the holder level by holder index.
+
+    Returns:
+        float32 (n, 1 + H) in [-1, 1].
+    """
+    unit = np.column_stack([shares / (len(SHARES) - 1), (offers + 0.5) / len(MARKUPS)])
+    return (2 * unit - 1).astype(np.float32)
+
+
 def draw_normals(config: MarketConfig, seeds: Sequence[int]) -> Floats:
     """Draw what the markets of `play` draw.
 

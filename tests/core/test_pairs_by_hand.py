@@ -6,14 +6,13 @@ value. There is money for 8.1. Markups by action: 0, 0.5, 0.58, 0.68, 0.79, 0.93
 1.71, 2.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from tiny_market import make_tiny_pack, tiny_config
 
-from copyright_gym import MarketConfig, play
-from copyright_gym.observations import MARKUPS
+from copyright_gym import MarketConfig, play, play_joint
+from copyright_gym.observations import MARKUPS, SHARES
+from copyright_gym.rollout import encode_joint, joint_actions
 
 BASE = {"a": 0.8, "b": 0.95, "c": 1.25}
 BUDGET = 8.1
@@ -113,26 +112,86 @@ def test_pairs_by_hand(
     np.testing.assert_allclose(episodes.round_budgets[0], left * shares, rtol=1e-9)
 
 
-def test_random_pairs_accept_as_often_as_counted(tmp_path: Path) -> None:
-    # One lot for 1, and money for 2, of which the round level sets aside 0, 0.2, ... 2, each with a
-    # chance of 1 / 11. An offer above that money is capped, so only the lowest such is legal. By
-    # money: the number of legal actions, and the prices of those that are accepted.
-    by_hand = {
-        1.0: (7, [1.0]),
-        1.2: (8, [*MARKUPS[6:7], 1.2]),
-        1.4: (9, [*MARKUPS[6:8], 1.4]),
-        1.6: (10, [*MARKUPS[6:9], 1.6]),
-        1.8: (11, [*MARKUPS[6:10], 1.8]),
-        2.0: (11, [*MARKUPS[6:11]]),
-    }
-    config = tiny_config(make_tiny_pack(tmp_path / "one"), holders=1, rho=2.0)
-    episodes = play(config, "random", "random", range(10_000))
+# One lot, accepted from 1 on, and money for 2, of which the round level sets aside 0, 0.2, ... 2. An
+# offer above that money is capped, so only the lowest such is legal. By money: the number of legal
+# actions, and the prices of those that are accepted.
+ACCEPTED = {
+    1.0: (7, [1.0]),
+    1.2: (8, [*MARKUPS[6:7], 1.2]),
+    1.4: (9, [*MARKUPS[6:8], 1.4]),
+    1.6: (10, [*MARKUPS[6:9], 1.6]),
+    1.8: (11, [*MARKUPS[6:10], 1.8]),
+    2.0: (11, [*MARKUPS[6:11]]),
+}
+
+
+@pytest.fixture(scope="module")
+def one_lot(tmp_path_factory: pytest.TempPathFactory) -> MarketConfig:
+    pack = make_tiny_pack(tmp_path_factory.mktemp("one") / "pack")
+    return tiny_config(pack, holders=1, rho=2.0)
+
+
+def test_random_pairs_accept_as_often_as_counted(one_lot: MarketConfig) -> None:
+    episodes = play(one_lot, "random", "random", range(10_000))
     budgets, paid = episodes.round_budgets[:, 0], episodes.payments[:, 0, 0]
     counts = np.bincount(np.rint(5 * budgets).astype(int), minlength=11)
     np.testing.assert_allclose(counts / len(budgets), 1 / 11, atol=0.01)
-    for money, (legal, prices) in by_hand.items():
+    for money, (legal, prices) in ACCEPTED.items():
         met = paid[np.isclose(budgets, money)]
         assert {round(price, 6) for price in met} == {0.0, *np.round(prices, 6)}
         for accepted in prices:
             assert np.isclose(met, accepted).mean() == pytest.approx(1 / legal, abs=0.04)
     assert not paid[budgets < 0.9].any()
+
+
+@pytest.mark.parametrize("round_policy", ["uniform", "greedy"])
+def test_random_offers_for_all_the_money(one_lot: MarketConfig, round_policy: str) -> None:
+    # Both round levels set everything aside in the only round.
+    paid = play(one_lot, round_policy, "random", range(5_000)).payments[:, 0, 0]
+    _, prices = ACCEPTED[2.0]
+    assert {round(price, 6) for price in paid} == {0.0, *np.round(prices, 6)}
+    for price in prices:
+        assert np.isclose(paid, price).mean() == pytest.approx(1 / 11, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("holder_policy", "prices"),
+    [
+        # The highest markup that the money pays for: 0.93 of 1 is refused.
+        ("uniform", [0, *MARKUPS[6:9], MARKUPS[9], 2.0]),
+        # 1.26 times the price, or what there is.
+        ("greedy", [1.0, 1.2, *[MARKUPS[7]] * 4]),
+    ],
+)
+def test_offers_under_random_rounds(
+    one_lot: MarketConfig, holder_policy: str, prices: list[float]
+) -> None:
+    episodes = play(one_lot, "random", holder_policy, range(200))
+    found = np.rint(5 * episodes.round_budgets[:, 0]).astype(int)
+    assert set(found) == set(range(11))
+    expected = np.array([0.0] * 5 + prices)[found]
+    np.testing.assert_allclose(episodes.payments[:, 0, 0], expected, rtol=1e-9)
+
+
+def test_random_joint_actions_accept_as_often_as_counted(one_lot: MarketConfig) -> None:
+    # Both ends of the shares are met half as often as the others. Each offer is met equally often,
+    # and one above the money is lowered to what there is.
+    paid = play_joint(one_lot, "random", range(20_000)).payments[:, 0, 0]
+    shares = np.full(11, 0.1)
+    shares[[0, 10]] /= 2
+    expected: dict[float, float] = {}
+    for money, chance in zip(0.2 * np.arange(11), shares, strict=True):
+        for markup in MARKUPS:
+            price = min(markup, money) if markup > 1 and money > 0.99 else 0.0
+            price = round(price, 6)
+            expected[price] = expected.get(price, 0.0) + chance / 11
+    assert {round(price, 6) for price in paid} == set(expected)
+    for price, chance in expected.items():
+        assert np.isclose(paid, price, atol=1e-6).mean() == pytest.approx(chance, abs=0.01)
+
+
+def test_joint_actions_are_decoded_as_encoded() -> None:
+    shares, offers = (each.ravel() for each in np.indices((11, 11)))
+    found = joint_actions(encode_joint(shares, np.column_stack([offers, offers[::-1]])), 2)
+    np.testing.assert_array_equal(found[0], SHARES[shares])
+    np.testing.assert_array_equal(found[1], np.column_stack([offers, offers[::-1]]))
