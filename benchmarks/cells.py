@@ -10,7 +10,7 @@ from pathlib import Path
 
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.contestants import expand, is_trained, label, policy_fingerprints
-from copyright_gym.benchmarks.evaluate import LAST_TRAINING_SEED, evaluation_seeds
+from copyright_gym.benchmarks.evaluation_markets import LAST_TRAINING_SEED, evaluation_seeds
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError
 from copyright_gym.pack import load_pack

@@ -12,7 +12,8 @@ from copyright_gym import __version__
 from copyright_gym.agents.baselines import BASELINES, PolicyPair, make_pair
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.agents.training import METHOD, describe, train
-from copyright_gym.benchmarks.evaluate import evaluate, evaluation_seeds, write_rows
+from copyright_gym.benchmarks.evaluate import evaluate, write_rows
+from copyright_gym.benchmarks.evaluation_markets import evaluation_seeds
 from copyright_gym.benchmarks.report import Standing, rank, ranking_chart, ranking_table
 from copyright_gym.errors import load_attribute
 from copyright_gym.pack import load_pack

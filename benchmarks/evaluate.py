@@ -22,11 +22,6 @@ from copyright_gym.pack import load_pack
 from copyright_gym.rollout import Episodes, play
 from copyright_gym.whole_file import write_whole
 
-_SPACING = 1_000_000
-_LAST_SEED = 4000
-LAST_TRAINING_SEED = 800_000
-"""Flat learners draw their first markets from seed, seed + 1, ...: below all other markets'."""
-
 SCHEMA = pa.schema(
     [
         ("policy", pa.string()),
@@ -46,31 +41,6 @@ SCHEMA = pa.schema(
 """Columns of the rows. `training_steps`: holder decisions that the learned halves were trained
 on. `seed`: the market's. `quality`: final quality. `spent`: payments / budget. `acceptance`:
 accepted / made offers, 0 if none was made. `version`: of this package."""
-
-
-def evaluation_seeds(seed: int, episodes: int) -> range:
-    """Return the seeds of evaluation markets.
-
-    They are disjoint for different values of `seed`, and from all that a training meets. The
-    method, the baselines and CMA-ES seed their generators by two or three words, an evaluation
-    market's is seeded by one. Flat learners seed their 16 environments by one word each, the
-    training's seed and the next ones; these are at most `LAST_TRAINING_SEED` + 15.
-
-    Args:
-        seed: seed of the evaluation, from 0 to 4000.
-        episodes: number of markets, from 1 to 1,000,000.
-
-    Returns:
-        One seed per market.
-
-    Raises:
-        OptionError: an argument is out of range.
-    """
-    if not 0 <= seed <= _LAST_SEED:
-        raise OptionError(f"seed must lie in 0 to {_LAST_SEED}, not {seed}")
-    if not 1 <= episodes <= _SPACING:
-        raise OptionError(f"episodes must lie in 1 to {_SPACING}, not {episodes}")
-    return range((seed + 1) * _SPACING, (seed + 1) * _SPACING + episodes)
 
 
 def evaluate(

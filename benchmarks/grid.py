@@ -38,7 +38,7 @@ from copyright_gym.benchmarks.contestants import (
     policy_settings,
 )
 from copyright_gym.benchmarks.economics import measures
-from copyright_gym.benchmarks.evaluate import evaluation_seeds
+from copyright_gym.benchmarks.evaluation_markets import evaluation_seeds
 from copyright_gym.benchmarks.progress import Progress
 from copyright_gym.benchmarks.provenance import code_commit
 from copyright_gym.benchmarks.trainings import FOLDER, train_files

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copyright_gym.benchmarks.contestants import label, play_contestant
-from copyright_gym.benchmarks.evaluate import evaluation_seeds
+from copyright_gym.benchmarks.evaluation_markets import evaluation_seeds
 from copyright_gym.benchmarks.provenance import facts
 from copyright_gym.benchmarks.statistics import Interval, bootstrap
 from copyright_gym.benchmarks.text import interval_text, markdown_table

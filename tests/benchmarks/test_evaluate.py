@@ -11,13 +11,8 @@ from copyright_gym.agents.baselines import make_pair
 from copyright_gym.agents.flat import train_flat
 from copyright_gym.agents.learning_curve import CURVE_SEEDS
 from copyright_gym.benchmarks.cells import make_cells
-from copyright_gym.benchmarks.evaluate import (
-    LAST_TRAINING_SEED,
-    SCHEMA,
-    evaluate,
-    evaluation_seeds,
-    write_rows,
-)
+from copyright_gym.benchmarks.evaluate import SCHEMA, evaluate, write_rows
+from copyright_gym.benchmarks.evaluation_markets import LAST_TRAINING_SEED, evaluation_seeds
 from copyright_gym.config import MarketConfig
 from copyright_gym.envs.vector_base import VectorMarketEnv
 from copyright_gym.errors import OptionError

@@ -11,7 +11,7 @@ import tiny_live
 
 from copyright_gym import MarketConfig, cli, play
 from copyright_gym.art.live import LiveQuality
-from copyright_gym.benchmarks.evaluate import evaluation_seeds
+from copyright_gym.benchmarks.evaluation_markets import evaluation_seeds
 from copyright_gym.benchmarks.grid import read_grid
 from copyright_gym.pack import load_pack
 

@@ -112,9 +112,9 @@ def test_pairs_by_hand(
     np.testing.assert_allclose(episodes.round_budgets[0], left * shares, rtol=1e-9)
 
 
-# One lot, accepted from 1 on, and money for 2, of which the round level sets aside 0, 0.2, ... 2. An
-# offer above that money is capped, so only the lowest such is legal. By money: the number of legal
-# actions, and the prices of those that are accepted.
+# One lot, accepted from 1 on, and money for 2, of which the round level sets aside 0, 0.2, ... 2.
+# An offer above that money is capped, so only the lowest such is legal. By money: the number of
+# legal actions, and the prices of those that are accepted.
 ACCEPTED = {
     1.0: (7, [1.0]),
     1.2: (8, [*MARKUPS[6:7], 1.2]),
