@@ -128,8 +128,8 @@ def _finished(folder: Path) -> bool:
 
 
 def _check_settings(name: str, folder: Path) -> None:
-    wanted = json.loads(json.dumps(conditions_of(name)))
     for path in sorted(folder.glob("*.safetensors")):
+        wanted = json.loads(json.dumps(conditions_of(name)))
         card = load_q_policy(path).card.provenance
         had = {**card.get("settings", {}), **card.get("fixed", {})}
         other = [key for key in {**wanted, **had} if had.get(key) != wanted.get(key)]

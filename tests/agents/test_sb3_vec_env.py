@@ -52,7 +52,7 @@ def test_masks_and_methods(synthetic_pack):
     np.testing.assert_array_equal(get_action_masks(env), env.env.action_masks())
     assert len(env.env_method("action_masks", indices=[0, 2])) == 2
     env.env_method("set_policy", "greedy")
-    assert env.reset()[:, 0] == pytest.approx(0.5)
+    assert env.reset()[:, 0] == pytest.approx(0.9)
     assert env.env_is_wrapped(Monitor) == [False] * 4
     assert env.get_attr("num_envs", indices=1) == [4]
     assert not env.has_attr("no_such_attribute")
