@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from copyright_gym.agents.adaptive import AdaptiveHolder
@@ -90,7 +91,7 @@ def tune(packs: Sequence[str], rhos: Sequence[float], episodes: int) -> str:
     for grid, value in tqdm(tried, unit="value", disable=None):
         means = [
             [
-                play(config, *grid.make(config, value), seeds).quality[:, -1]
+                _qualities(grid, value, config, seeds)
                 for config in (MarketConfig(pack=pack, rho=rho) for pack in packs)
             ]
             for rho in rhos
@@ -100,3 +101,10 @@ def tune(packs: Sequence[str], rhos: Sequence[float], episodes: int) -> str:
         tells = f"{grid.parameter} {value}"
         lines.append((grid.name, tells, *(f"{number:.4f}" for number in numbers)))
     return markdown_table(("policy", "value", "mean", *(f"rho {rho:g}" for rho in rhos)), lines)
+
+
+def _qualities(
+    grid: Grid, value: float | str, config: MarketConfig, seeds: Sequence[int]
+) -> NDArray[np.float64]:
+    round_policy, holder_policy = grid.make(config, value)
+    return play(config, round_policy, holder_policy, seeds).quality[:, -1]
