@@ -74,8 +74,6 @@ def _rows(
     pair: PolicyPair, config: MarketConfig, seeds: Sequence[int], episodes: Episodes
 ) -> pa.Table:
     pack = load_pack(config.pack)
-    made = (episodes.offers > 0).sum(axis=(1, 2))
-    accepted = episodes.bought.sum(axis=(1, 2))
     constant = {
         "policy": pair.name,
         "training_steps": pair.training_steps,
@@ -89,8 +87,8 @@ def _rows(
     varying = {
         "seed": np.array(seeds),
         "quality": episodes.quality[:, -1],
-        "spent": episodes.payments.sum(axis=(1, 2)) / episodes.budget,
-        "acceptance": accepted / np.maximum(made, 1),
+        "spent": episodes.spent,
+        "acceptance": episodes.acceptance,
     }
     repeated = {name: [value] * len(seeds) for name, value in constant.items()}
     columns = {**repeated, **varying}

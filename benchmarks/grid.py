@@ -205,11 +205,10 @@ def _settings(cell: Cell, files: dict[str, Path]) -> dict[str, Any]:
 
 
 def _numbers(config: MarketConfig, episodes: Episodes) -> dict[str, NDArray[np.float64]]:
-    made = (episodes.offers > 0).sum(axis=(1, 2))
     return {
         "quality": episodes.quality[:, -1],
-        "spent": episodes.payments.sum(axis=(1, 2)) / episodes.budget,
-        "acceptance": episodes.bought.sum(axis=(1, 2)) / np.maximum(made, 1),
+        "spent": episodes.spent,
+        "acceptance": episodes.acceptance,
         **measures(config, episodes),
     }
 

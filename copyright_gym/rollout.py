@@ -46,6 +46,17 @@ class Episodes:
     bought: Bools
     expectations: Floats
 
+    @property
+    def spent(self) -> Floats:
+        """Payments over the budget, float64 (n,)."""
+        return np.asarray(self.payments.sum(axis=(1, 2)) / self.budget)
+
+    @property
+    def acceptance(self) -> Floats:
+        """Lots bought per offer made, float64 (n,); 0 where no offer was made."""
+        made = (self.offers > 0).sum(axis=(1, 2))
+        return np.asarray(self.bought.sum(axis=(1, 2)) / np.maximum(made, 1))
+
 
 def play(
     config: MarketConfig,
