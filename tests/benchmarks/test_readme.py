@@ -33,3 +33,14 @@ def test_results_are_those_of_the_report() -> None:
         assert [row for row in table if row not in shown] == []
         checked += len(table)
     assert checked >= 30
+
+
+def test_ablations_are_those_of_the_report() -> None:
+    column = "difference to hierarchical [95 %]"
+    (report,) = (rows for rows in tables(REPORT) if "pack" in rows[0] and column in rows[0])
+    committed = {(row["pack"], row["rho"], row["policy"]): row[column] for row in report}
+    (ablations,) = (rows for rows in tables(RESULTS) if next(iter(rows[0])) == column)
+    for row in ablations:
+        policy = row.pop(column)
+        assert row == {pack: committed[pack, "0.4", policy] for pack in row}
+    assert len(ablations) == 11
