@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from copyright_gym.agents.provenance import pack_fingerprint
-from copyright_gym.benchmarks.contestants import expand, is_trained, label, policy_fingerprints
+from copyright_gym.benchmarks.contestant_names import expand, is_trained, label
+from copyright_gym.benchmarks.contestants import policy_fingerprints
 from copyright_gym.benchmarks.evaluation_markets import LAST_TRAINING_SEED, evaluation_seeds
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError

@@ -1,11 +1,4 @@
-"""Contestants of a benchmark: what a name on the command line stands for.
-
-- ROUND+HOLDER: a pair of policies, by registered names or policy files; NAME=ROUND+HOLDER gives
-  it a name in the results;
-- a name of the joint level, for example oracle or gradient;
-- hierarchical, an ablation of it, cma-es, ppo, sac, dqn, or a baseline with a learned half:
-  trained first, once per training seed.
-"""
+"""Contestants of a benchmark: how they play, and what they came from."""
 
 from __future__ import annotations
 
@@ -18,121 +11,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.agents.baselines import (
-    BASELINES,
-    LEARNED,
-    RANDOM_BASELINES,
-    TRAINED_BASELINES,
-    TRAINED_RANDOM,
-    pair_halves,
-    split_name,
-)
+from copyright_gym.agents.baselines import LEARNED, pair_halves
 from copyright_gym.agents.evolution import LinearHolder, load_linear
 from copyright_gym.agents.flat import FLAT
 from copyright_gym.agents.network_policy import NetworkPolicy, load_network
 from copyright_gym.agents.provenance import parameters
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
-from copyright_gym.agents.training import ABLATIONS, METHOD, METHOD_HOLDER
+from copyright_gym.agents.training import ABLATIONS, METHOD
+from copyright_gym.benchmarks.contestant_names import (
+    EVOLVED,
+    ORACLE,
+    POLICY_FILE,
+    at_levels,
+    label,
+)
 from copyright_gym.config import MarketConfig
-from copyright_gym.errors import PolicyError, listed
+from copyright_gym.errors import PolicyError
 from copyright_gym.policies import Level, Policy, as_policy, policy_names
 from copyright_gym.rollout import Episodes, play, play_joint
 from copyright_gym.tables import make_tables
 
-_FILE = ".safetensors"
-
-ORACLE = "oracle"
-EVOLVED = "cma-es"
-RIVALS = (
-    "all+model-adaptive",
-    "all+thompson",
-    "all+dual-pacing",
-    "all+knapsack",
-    "gradient",
-    "all+adaptive",
-    "all+singer",
-    "all+shapley",
-    "all+leave-one-out",
-    "all+trak",
-    "all+copyright",
-)
-TRAINED_RIVALS = (EVOLVED, *FLAT)
-_TRAINED = (
-    METHOD,
-    *ABLATIONS,
-    *METHOD_HOLDER,
-    *TRAINED_RIVALS,
-    *TRAINED_BASELINES,
-    *TRAINED_RANDOM,
-)
-GROUPS = {
-    "trained-rivals": TRAINED_RIVALS,
-    "baselines": BASELINES,
-    "random-baselines": RANDOM_BASELINES,
-    "rivals": RIVALS,
-    "ablations": (*ABLATIONS, *METHOD_HOLDER),
-}
-"""Words that stand for several contestants."""
-
 
 class UnplayableError(PolicyError):
     """A policy cannot play in these markets."""
-
-
-def expand(names: Sequence[str]) -> list[str]:
-    """Replace the words of groups by their members, and check all names and policy files.
-
-    Args:
-        names: contestants and groups.
-
-    Returns:
-        Contestants, each once.
-
-    Raises:
-        PolicyError: a name is unknown, or a policy file is missing, damaged or of another level; a
-            NAME is that of another contestant.
-    """
-    words = [name for word in names for name in GROUPS.get(word, (word,))]
-    found = list(dict.fromkeys(words))
-    for name in found:
-        if not _is_single(name):
-            _check_pair(name)
-    for name in found:
-        others = [other for other in found if other != name and label(other) == label(name)]
-        if label(name) != name and (others or _is_single(label(name)) or label(name) in GROUPS):
-            raise PolicyError(
-                f"the name of {name!r} is that of {listed(others or ['another contestant'])}; "
-                "write another NAME before the ="
-            )
-    return found
-
-
-def _is_single(name: str) -> bool:
-    """Return whether a contestant is named by one word."""
-    return is_trained(name) or name in policy_names("joint")
-
-
-def _check_pair(name: str) -> None:
-    halves = pair_halves(name)
-    if halves == [LEARNED, LEARNED]:
-        raise PolicyError(f"{LEARNED}+{LEARNED} is the hierarchical DQN; write {METHOD}")
-    if not halves or not all(
-        half.endswith(_FILE) or half in policy_names(level) for half, level in _at_levels(halves)
-    ):
-        raise PolicyError(
-            f"unknown contestant {name!r}; write ROUND+HOLDER, {METHOD}, a group "
-            f"({listed(GROUPS)}) or a joint policy ({listed(policy_names('joint'))}); round "
-            f"policies: {listed(policy_names('round'))}; holder policies: "
-            f"{listed(policy_names('holder'))}"
-        )
-    for half, level in _at_levels(halves):
-        if half.endswith(_FILE):
-            load_q_policy(half, level)
-
-
-def label(name: str) -> str:
-    """Return a contestant's name in the results."""
-    return split_name(name)[0] or name
 
 
 def policy_fingerprints(name: str) -> list[str]:
@@ -181,16 +82,11 @@ def _cards(name: str, config: MarketConfig) -> list[dict[str, Any]]:
 
 
 def _named_files(name: str) -> list[Path]:
-    return [Path(half) for half in pair_halves(name) if half.endswith(_FILE)]
+    return [Path(half) for half in pair_halves(name) if half.endswith(POLICY_FILE)]
 
 
 def _sha256(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def is_trained(name: str) -> bool:
-    """Return whether a contestant must be trained first."""
-    return name in _TRAINED
 
 
 def play_contestant(
@@ -288,16 +184,11 @@ def _policies(name: str, config: MarketConfig, files: dict[str, Path]) -> list[P
     both = name == METHOD or name in ABLATIONS
     halves = [LEARNED, LEARNED] if both else pair_halves(name)
     learned = [
-        files.get(level) if half.startswith(LEARNED) else None for half, level in _at_levels(halves)
+        files.get(level) if half.startswith(LEARNED) else None for half, level in at_levels(halves)
     ]
     return [
         load_q_policy(file or half, level)
-        if file or half.endswith(_FILE)
+        if file or half.endswith(POLICY_FILE)
         else as_policy(half, level, config)
-        for file, (half, level) in zip(learned, _at_levels(halves), strict=True)
+        for file, (half, level) in zip(learned, at_levels(halves), strict=True)
     ]
-
-
-def _at_levels(halves: Sequence[str]) -> list[tuple[str, Level]]:
-    levels: tuple[Level, Level] = ("round", "holder")
-    return list(zip(halves, levels, strict=True))

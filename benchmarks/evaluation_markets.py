@@ -29,7 +29,7 @@ def evaluation_seeds(seed: int, episodes: int) -> range:
         OptionError: an argument is out of range.
     """
     if not 0 <= seed <= _LAST_SEED:
-        raise OptionError(f"seed must lie in 0 to {_LAST_SEED}, not {seed}")
+        raise OptionError(f"the evaluation seed must lie in 0 to {_LAST_SEED}, not {seed}")
     if not 1 <= episodes <= _SPACING:
         raise OptionError(f"episodes must lie in 1 to {_SPACING}, not {episodes}")
     return range((seed + 1) * _SPACING, (seed + 1) * _SPACING + episodes)

@@ -28,12 +28,11 @@ from copyright_gym import __version__
 from copyright_gym.agents.baselines import pair_halves
 from copyright_gym.agents.provenance import pack_fingerprint
 from copyright_gym.benchmarks.cells import LIVE, Cell
+from copyright_gym.benchmarks.contestant_names import ORACLE, label
 from copyright_gym.benchmarks.contestants import (
-    ORACLE,
     UnplayableError,
     halves_pack,
     halves_training,
-    label,
     play_contestant,
     policy_settings,
 )
@@ -44,6 +43,7 @@ from copyright_gym.benchmarks.provenance import code_commit
 from copyright_gym.benchmarks.trainings import FOLDER, train_files
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError, listed
+from copyright_gym.orphans import end_with_parent
 from copyright_gym.pack import load_pack
 from copyright_gym.policies import registered_policies
 from copyright_gym.rollout import Episodes
@@ -63,7 +63,7 @@ ECONOMICS = (
 
 
 def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
-    """Run the cells that are not there yet.
+    """Run the cells that are not there yet, or damaged.
 
     It tells on stderr how many were there, and then how far it is. After an error no further cell
     is begun.
@@ -75,9 +75,12 @@ def run_grid(cells: Sequence[Cell], out: Path, workers: int = 1) -> None:
 
     Raises:
         PolicyError: a policy was registered where other processes do not see it.
+        OptionError: `out` is a file.
     """
+    if out.is_file():
+        raise OptionError(f"{out} is a file; name a folder, or one to be made, for the cells")
     commit = code_commit()
-    missing = [cell for cell in cells if not (out / cell.path).is_file()]
+    missing = [cell for cell in cells if not _is_whole(out / cell.path)]
     if len(missing) < len(cells):
         there = len(cells) - len(missing)
         print(f"{there} of {len(cells)} cells were there already", file=sys.stderr)
@@ -93,7 +96,7 @@ def _run(cells: Sequence[Cell], out: Path, commit: str, workers: int) -> Iterato
             run_cell(cell, out, commit)
             yield cell
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
         _check_registered(cells, pool)
         jobs = {pool.submit(run_cell, cell, out, commit): cell for cell in cells}
         try:
@@ -257,8 +260,16 @@ def _read_cell(path: Path) -> pa.Table:
             return table
         fault = "no rows"
     raise OptionError(
-        f"{path} is damaged ({fault}); remove it, and the same command makes it again"
+        f"{path} is damaged ({fault}); repeat the command that made it, which makes it again"
     )
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a cell is there and not damaged."""
+    try:
+        return path.is_file() and len(_read_cell(path)) > 0
+    except OptionError:
+        return False
 
 
 def read_grid(out: Path, folder: str = "cells") -> pa.Table:
@@ -275,6 +286,8 @@ def read_grid(out: Path, folder: str = "cells") -> pa.Table:
         OptionError: there is no cell, one is damaged, or cells of different versions of a pack are
             mixed.
     """
+    if not out.is_dir():
+        raise OptionError(f"{out} is no folder; name one that copyright-gym bench run wrote")
     paths = sorted((out / folder).glob("*.parquet"))
     if not paths:
         raise OptionError(f"no cells in {out / folder}; make them with: copyright-gym bench run")

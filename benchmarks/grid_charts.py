@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from copyright_gym.benchmarks.contestants import ORACLE
+from copyright_gym.benchmarks.contestant_names import ORACLE
 from copyright_gym.benchmarks.crossed_bootstrap import crossed_means
 from copyright_gym.benchmarks.grid_values import Floats, Group, Table
 from copyright_gym.benchmarks.statistics import Interval

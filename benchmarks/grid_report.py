@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from copyright_gym.benchmarks.budgets import budget_notes, training_steps
-from copyright_gym.benchmarks.contestants import ORACLE
+from copyright_gym.benchmarks.contestant_names import ORACLE
 from copyright_gym.benchmarks.crossed_bootstrap import (
     crossed_difference,
     crossed_improvement,
@@ -172,7 +172,7 @@ def _summary(groups: Table, trained: set[str]) -> _Cells:
         known = [share.estimate for share in lines[name] if share]
         return len(rhos) - len(known), -float(np.mean(known))
 
-    titles = (f"rho {rho:g}, {len(packs[rho])} packs" for rho in rhos)
+    titles = (f"rho {rho:g}, {len(packs[rho])} pack{'s' * (len(packs[rho]) > 1)}" for rho in rhos)
     return ("share of oracle [95 %]", "trainings", *titles), [
         (
             name,

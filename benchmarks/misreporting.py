@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from copyright_gym.benchmarks.contestants import label, play_contestant
+from copyright_gym.benchmarks.contestant_names import label
+from copyright_gym.benchmarks.contestants import play_contestant
 from copyright_gym.benchmarks.evaluation_markets import evaluation_seeds
 from copyright_gym.benchmarks.provenance import facts
 from copyright_gym.benchmarks.statistics import Interval, bootstrap

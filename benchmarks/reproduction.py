@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from copyright_gym.benchmarks.cells import Cell, make_cells
-from copyright_gym.benchmarks.contestants import ORACLE, expand, is_trained
+from copyright_gym.benchmarks.contestant_names import ORACLE, expand, is_trained
 from copyright_gym.benchmarks.grid import ECONOMICS, run_grid
 from copyright_gym.errors import CopyrightGymError, OptionError
 

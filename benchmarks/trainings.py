@@ -14,7 +14,7 @@ from copyright_gym.agents.flat import FLAT, train_flat
 from copyright_gym.agents.q_policy import QPolicy, load_q_policy
 from copyright_gym.agents.training import conditions_of, describe, train
 from copyright_gym.benchmarks.cells import Cell
-from copyright_gym.benchmarks.contestants import EVOLVED, expand, is_trained
+from copyright_gym.benchmarks.contestant_names import EVOLVED, expand, is_trained
 from copyright_gym.benchmarks.learning_curves import CURVE, curve_bytes
 from copyright_gym.config import MarketConfig
 from copyright_gym.errors import OptionError, PolicyError, listed

@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
-        "demo", help="train the hierarchical DQN for a short while and rank it"
+        "demo", help="train the hierarchical DQN in minutes and rank it among the baselines"
     )
     add_pack(parser)
     add_seed(parser)

@@ -248,9 +248,16 @@ def as_policy(policy: str | Policy, level: Level, config: MarketConfig | None = 
     """
     if isinstance(policy, str):
         return make_policy(policy, level, config=config)
-    is_policy = isinstance(policy, Policy) and not isinstance(policy, type)
-    if not is_policy or policy.level != level:
-        raise PolicyError(f"expected a {level} policy or its name, not {policy!r}")
+    lacking = [name for name in ("level", "order", "reset", "act") if not hasattr(policy, name)]
+    fault = ""
+    if isinstance(policy, type):
+        fault = "it is a class; give an object"
+    elif lacking:
+        fault = f"it has no {listed(lacking)}"
+    elif policy.level != level:
+        fault = f"its level is {policy.level!r}"
+    if fault:
+        raise PolicyError(f"expected a {level} policy or its name, not {policy!r}: {fault}")
     return policy
 
 

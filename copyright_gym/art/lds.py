@@ -32,6 +32,7 @@ from copyright_gym.art.studio import Studio
 from copyright_gym.art.tensor_files import load_tensors, save_tensors
 from copyright_gym.art.works import Works
 from copyright_gym.errors import BuildError
+from copyright_gym.orphans import end_with_parent
 from copyright_gym.whole_file import write_whole
 
 MakeStudio = Callable[[], Studio]
@@ -177,6 +178,7 @@ _worker: Retraining | None = None
 
 def _start_worker(make_studio: MakeStudio, plan: Plan, folder: Path) -> None:
     global _worker
+    end_with_parent()
     torch.set_num_threads(1)
     _worker = Retraining(make_studio(), plan, folder)
 

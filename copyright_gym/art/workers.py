@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 from copyright_gym.art.corpus import Run, RunStore, play_run
 from copyright_gym.art.studio import Studio
 from copyright_gym.errors import BuildError, OptionError
+from copyright_gym.orphans import end_with_parent
 
 # As many deaths without progress in between are a fault, not bad luck.
 FRUITLESS: Final = 3
@@ -130,6 +131,7 @@ def _start_process(make_studio: Callable[[], Studio], folder: Path, started: Any
     global _process
     import torch
 
+    end_with_parent()
     torch.set_num_threads(1)
     with started.get_lock():
         index = started.value

@@ -38,8 +38,11 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         (["demo", "--pack", "nonsense"], "unknown pack 'nonsense'"),
         (["packs", "verify", "nonsense"], "embedded packs:"),
         (["bench", "run", "--policies", "uniform", "--out", "x"], "ROUND+HOLDER"),
-        (["bench", "run", "--policies", "a+b", "--out", "x"], "unknown contestant 'a+b'; write"),
-        (["bench", "report", "none.parquet"], "no cells in"),
+        (
+            ["bench", "run", "--policies", "a+b", "--out", "x"],
+            "unknown round policy 'a'; known: all",
+        ),
+        (["bench", "report", "none.parquet"], "none.parquet is no folder"),
     ],
 )
 def test_errors_are_one_line(

@@ -8,7 +8,7 @@ import pytest
 
 from copyright_gym import policies
 from copyright_gym.agents.training import METHOD
-from copyright_gym.benchmarks.contestants import GROUPS
+from copyright_gym.benchmarks.contestant_names import GROUPS
 from copyright_gym.policies import LEVELS, Level
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")

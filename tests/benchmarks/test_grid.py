@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import io
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,9 +19,9 @@ from copyright_gym.agents.q_policy import load_q_policy
 from copyright_gym.agents.settings import Settings
 from copyright_gym.benchmarks import grid
 from copyright_gym.benchmarks.cells import Cell, make_cells
+from copyright_gym.benchmarks.contestant_names import expand
 from copyright_gym.benchmarks.contestants import (
     UnplayableError,
-    expand,
     play_contestant,
     policy_settings,
 )
@@ -220,6 +221,13 @@ def test_errors_name_the_cell(
     path.write_bytes(whole[:-100])
     assert cli.main(["bench", "report", str(tmp_path)]) == 1
     assert f"{path} is damaged" in capsys.readouterr().err
+    run_grid([cell], tmp_path)
+    assert pq.read_table(path).equals(pq.read_table(io.BytesIO(whole)))
+    assert "there already" not in capsys.readouterr().err
+    with pytest.raises(OptionError, match="is a file; name a folder"):
+        run_grid([cell], path)
+    with pytest.raises(OptionError, match="is no folder; name one that"):
+        read_grid(path)
 
 
 def test_two_budgets_of_trainings_in_one_folder_are_refused(
@@ -301,6 +309,14 @@ def test_bad_policy_files_are_named_before_anything_runs(
 def test_bad_names_and_folders(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="unknown contestant 'best'"):
         expand(["best"])
+    with pytest.raises(PolicyError, match=r"'orcale' \(did you mean 'oracle'\?\).* sac, "):
+        expand(["orcale"])
+    with pytest.raises(PolicyError, match=r"round policy 'unifrom' \(did you mean 'uniform'\?\)"):
+        expand(["unifrom+greedy"])
+    with pytest.raises(PolicyError, match="unknown holder policy 'nosuch'; known: adaptive, "):
+        expand(["uniform+nosuch"])
+    with pytest.raises(PolicyError, match="'oracle' decides at both levels; write oracle alone"):
+        expand(["oracle+greedy"])
     with pytest.raises(PolicyError, match="is the hierarchical DQN; write hierarchical"):
         expand(["learned+learned"])
     assert "all+model-adaptive" in expand(["rivals", "gradient"])

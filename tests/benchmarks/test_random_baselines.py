@@ -10,7 +10,7 @@ import pytest
 from copyright_gym.agents.q_policy import load_q_policy
 from copyright_gym.agents.settings import Settings
 from copyright_gym.benchmarks.cells import make_cells
-from copyright_gym.benchmarks.contestants import expand
+from copyright_gym.benchmarks.contestant_names import expand
 from copyright_gym.benchmarks.grid import read_grid, run_grid
 from copyright_gym.benchmarks.reproduction import RESULTS, quick_cells
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -106,9 +107,17 @@ def test_entry_points_of_other_packages(monkeypatch):
     assert isinstance(make_policy("auction", "holder"), GreedyHolder)
 
 
-@pytest.mark.parametrize("policy", [GreedyHolder(), 3, None, GreedyRound])
-def test_wrong_objects(policy):
-    with pytest.raises(PolicyError, match="expected a round policy or its name"):
+@pytest.mark.parametrize(
+    ("policy", "fault"),
+    [
+        (GreedyHolder(), "its level is 'holder'"),
+        (3, "it has no act, level, order, reset"),
+        (SimpleNamespace(level="round", reset=id, act=id), "it has no order"),
+        (GreedyRound, "it is a class; give an object"),
+    ],
+)
+def test_wrong_objects(policy, fault):
+    with pytest.raises(PolicyError, match=f"expected a round policy or its name, .*: {fault}$"):
         as_policy(policy, "round")
 
 
