@@ -71,7 +71,7 @@ def table_of(text: str) -> list[list[str]]:
 def test_complete_rows_come_first_and_tell_their_trainings(folder: Path) -> None:
     summary, _, body = write_report(folder).partition("\n\n")
     header, *rows = table_of(summary)
-    assert header[1:] == ["trainings", "rho 0.2, 1 pack", "rho 0.4, 1 packs"]
+    assert header[1:] == ["trainings", "rho 0.2, 1 pack", "rho 0.4, 1 pack"]
     assert [row[:2] for row in rows] == [
         ["oracle", "–"],
         ["trained", "2 to 3"],
