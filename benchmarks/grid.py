@@ -265,11 +265,15 @@ def _read_cell(path: Path) -> pa.Table:
 
 
 def _is_whole(path: Path) -> bool:
-    """Return whether a cell is there and not damaged."""
-    try:
-        return path.is_file() and len(_read_cell(path)) > 0
-    except OptionError:
+    """Return whether a cell is there and not damaged; of one that is, tell on stderr."""
+    if not path.is_file():
         return False
+    try:
+        _read_cell(path)
+    except OptionError:
+        print(f"{path} is damaged and will be made again", file=sys.stderr)
+        return False
+    return True
 
 
 def read_grid(out: Path, folder: str = "cells") -> pa.Table:

@@ -223,7 +223,9 @@ def test_errors_name_the_cell(
     assert f"{path} is damaged" in capsys.readouterr().err
     run_grid([cell], tmp_path)
     assert pq.read_table(path).equals(pq.read_table(io.BytesIO(whole)))
-    assert "there already" not in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"{path} is damaged and will be made again" in told
+    assert "there already" not in told
     with pytest.raises(OptionError, match="is a file; name a folder"):
         run_grid([cell], path)
     with pytest.raises(OptionError, match="is no folder; name one that"):

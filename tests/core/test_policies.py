@@ -112,6 +112,7 @@ def test_entry_points_of_other_packages(monkeypatch):
     [
         (GreedyHolder(), "its level is 'holder'"),
         (3, "it has no act, level, order, reset"),
+        (None, "it has no act, level, order, reset"),
         (SimpleNamespace(level="round", reset=id, act=id), "it has no order"),
         (GreedyRound, "it is a class; give an object"),
     ],
